@@ -1,0 +1,5 @@
+"""`python -m memonotify` is the command `memonotify`."""
+
+from memonotify.cli import main
+
+main()
