@@ -1,0 +1,284 @@
+"""The nouns of memonotify as frozen values: what the store keeps, the engine decides and the courier sends.
+
+Moments are aware UTC datetimes and end in `_at`; durations are seconds and end in `_s`. This module imports only
+`errors`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from memonotify.errors import Reason
+
+
+class Clock(Protocol):
+    """Time, handed in. `now()` is aware UTC; `monotonic()` counts seconds and never goes back."""
+
+    def now(self) -> datetime: ...
+    def monotonic(self) -> float: ...
+
+
+class EventState(StrEnum):
+    """received: on stable storage, not yet evaluated. evaluated: its deliveries are written."""
+
+    RECEIVED = "received"
+    EVALUATED = "evaluated"
+
+
+class DeliveryState(StrEnum):
+    """pending → sending → sent, or dead; held and suppressed by a policy; discarded by a person."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    SENT = "sent"
+    DEAD = "dead"
+    HELD = "held"
+    SUPPRESSED = "suppressed"
+    DISCARDED = "discarded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """What the bank said. `body` is as posted, additional fields included; the ids are opaque tokens.
+
+    `seq` is the store's number, in order of arrival; 0 until the store has it. `attempts` counts evaluations that the
+    bank's API kept from finishing. `text` is the body as it came in by the webhook, checked already, so that it is kept
+    without being written out again; empty for an event from elsewhere.
+    """
+
+    workspace: str
+    id: str
+    date: str
+    event_type: str
+    resource_type: str
+    resource_id: str
+    body: Mapping[str, Any]
+    received_at: datetime
+    client: str = ""
+    seq: int = 0
+    attempts: int = 0
+    state: EventState = EventState.RECEIVED
+    evaluated_at: datetime | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """What one fetch brought: the resource, or one look-up of a rule. `body` is None where there was nothing (404)
+    or where the bank stayed away (`reason` says why)."""
+
+    path: str
+    fetched_at: datetime
+    status: int | None
+    body: Any
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notification:
+    """A rendered message for one channel, unsent. `payload` is JSON data in the shape of the channel's message."""
+
+    channel: str
+    payload: Mapping[str, Any]
+    render_error: str = ""
+
+
+class Branch(StrEnum):
+    """Which list of a rule a message comes from, or that it is not a rule's message at all."""
+
+    NOTIFY = "notify"
+    RESOLVED = "resolved"
+    FAILURE = "failure"
+    TEST = "test"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewDelivery:
+    """A delivery to write. Its id is derived from where it comes from, so deciding twice makes the same one.
+
+    `identity` is empty where it is the id itself; the part of a message that goes on for a refused recipient alone
+    keeps the identity of the whole.
+    """
+
+    id: str
+    workspace: str
+    event_id: str
+    rule: str
+    branch: Branch
+    entry: int
+    notification: Notification
+    created_at: datetime
+    due_at: datetime
+    identity: str = ""
+    state: DeliveryState = DeliveryState.PENDING
+    attempts: int = 0
+    reason: Reason | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A delivery's life as the store knows it. `identity` is what the receiver sees as the message's id."""
+
+    id: str
+    identity: str
+    workspace: str
+    event_id: str
+    rule: str
+    channel: str
+    branch: Branch
+    entry: int
+    payload: Mapping[str, Any]
+    state: DeliveryState
+    attempts: int
+    created_at: datetime
+    due_at: datetime
+    settled_at: datetime | None = None
+    lease: str = ""
+    lease_until: datetime | None = None
+    reason: Reason | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try to send. `number` counts from 1 over the delivery's life."""
+
+    delivery_id: str
+    number: int
+    started_at: datetime
+    ended_at: datetime
+    ok: bool
+    reason: Reason | None = None
+    status: int | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """One of several recipients was refused; `reason` says whether it is worth another try for this one alone."""
+
+    recipient: str
+    reason: Reason
+    status: int | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """The receiver took the message. `refusals` names recipients that were refused while others got it."""
+
+    status: int | None = None
+    detail: str = ""
+    refusals: tuple[Refusal, ...] = ()
+
+
+class Outcome(StrEnum):
+    """What the engine concluded for one rule."""
+
+    MATCHED = "matched"
+    NOT_MATCHED = "not_matched"
+    UNCHANGED = "unchanged"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateChange:
+    """A policy's remembered answer for a key goes from `old` (None: unknown) to `new`, or the evaluation is void."""
+
+    workspace: str
+    rule: str
+    key: str
+    old: bool | None
+    new: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What the engine concluded for one rule whose match fits, and the messages it made."""
+
+    rule: str
+    outcome: Outcome
+    detail: str = ""
+    deliveries: tuple[NewDelivery, ...] = ()
+    change: StateChange | None = None
+
+
+class FailureKind(StrEnum):
+    """What `on_failure` is told of."""
+
+    DEAD_LETTER = "dead_letter"
+    DECISION_FAILED = "decision_failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Something somebody must hear of. `channel` is empty where none is to blame; `seq` is the store's number."""
+
+    kind: FailureKind
+    workspace: str
+    event_id: str
+    rule: str
+    channel: str
+    reason: Reason
+    detail: str
+    at: datetime
+    seq: int = 0
+    delivery_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """All that one evaluated event leaves behind; the store writes it in one transaction.
+
+    `failures` are told to `on_failure`; the store keeps a failed decision of one rule at most once an hour.
+    """
+
+    event: Event
+    evaluated_at: datetime
+    decisions: tuple[Decision, ...] = ()
+    snapshots: tuple[Snapshot, ...] = ()
+    failures: tuple[Failure, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """How one attempt ended; written in one transaction, and only while the delivery's lease is still the same.
+
+    `state` is SENT, DEAD, or PENDING with a new `due_at`. `parts` are the refused recipients, each a delivery of its
+    own.
+    """
+
+    delivery: Delivery
+    attempt: Attempt
+    state: DeliveryState
+    due_at: datetime | None = None
+    parts: tuple[NewDelivery, ...] = ()
+    failures: tuple[Failure, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelState:
+    """What a list shows of one channel."""
+
+    name: str
+    type: str
+    breaker: str
+    pending: int
+    sent: int
+    dead: int
+    last_sent_at: datetime | None = None
+    last_reason: Reason | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+def delivery_id(workspace: str, event_id: str, rule: str, branch: Branch, entry: int, salt: str = "") -> str:
+    """Return the id of the message that this place decides on: the same place, the same id."""
+    text = "\0".join((workspace, event_id, rule, branch, str(entry), salt))
+    return "dlv_" + base64.b32encode(hashlib.sha256(text.encode()).digest()[:15]).decode().lower()
