@@ -1,0 +1,200 @@
+"""What a template reads: its free names, the dotted paths under them, and the files it includes.
+
+Takes a parsed template, gives an `Analysis`; `environment` calls it when it compiles. It also refuses what can be
+known to fail: a filter or a test that does not exist, and a file that is named by a value, because then nobody could
+say what is read.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from jinja2 import nodes
+from jinja2.meta import find_undeclared_variables
+
+from memonotify.errors import CompileError
+from memonotify.templating.failures import compile_failure
+from memonotify.templating.sandbox import Sandbox
+
+_INCLUDES = (nodes.Extends, nodes.FromImport, nodes.Import, nodes.Include)
+
+
+class Place(NamedTuple):
+    """Where something stands: a template file's path, or an empty string for the source itself, and the line from 1."""
+
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analysis:
+    """What one template and all that it includes read.
+
+    `names` are the names it takes from outside and where each stands first, `paths` the dotted paths that begin with
+    any name, `digest` changes with any source. `includes` are the files' names.
+    """
+
+    names: Mapping[str, Place]
+    paths: frozenset[tuple[str, ...]]
+    digest: str
+    includes: frozenset[str]
+
+
+class Included(NamedTuple):
+    """A file that a template includes, parsed."""
+
+    tree: nodes.Template
+    source: str
+    path: str
+
+
+class _Reference(NamedTuple):
+    name: str
+    line: int
+    may_be_absent: bool
+
+
+def analyse(
+    environment: Sandbox,
+    tree: nodes.Template,
+    source: str,
+    *,
+    file: str = "",
+    include: Callable[[str], Included],
+) -> Analysis:
+    """Return what a parsed template and its includes read.
+
+    `include` parses a file by its name.
+
+    Raises:
+        CompileError: an unknown filter or test, or an include that is not named by a constant.
+    """
+    names: dict[str, Place] = {}
+    paths: set[tuple[str, ...]] = set()
+    digest = hashlib.sha256()
+    pending = [Included(tree, source, file)]
+    seen: set[str] = set()
+    absent: set[str] = set()
+    while pending:
+        part = pending.pop()
+        digest.update(part.source.encode("utf-8", "surrogatepass") + b"\0")
+        _check_known(environment, part)
+        free = _free_names(environment, part)
+        for node in part.tree.find_all(nodes.Name):
+            if node.ctx == "load" and node.name in free:
+                names.setdefault(node.name, Place(part.path, node.lineno))
+        paths.update(_paths(part.tree))
+        for reference in _references(part):
+            if reference.name not in seen:
+                seen.add(reference.name)
+                included = _parsed(include, reference, part.path)
+                if included is None:
+                    absent.add(reference.name)
+                else:
+                    pending.append(included)
+    return Analysis(names=names, paths=frozenset(paths), digest=digest.hexdigest(), includes=frozenset(seen - absent))
+
+
+def dotted_path(node: nodes.Node) -> tuple[str, ...] | None:
+    """Return `resource.mandate.reference` as its parts, or None for a node that is no such path."""
+    parts: list[str] = []
+    while True:
+        if isinstance(node, nodes.Getattr):
+            parts.append(node.attr)
+        elif isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const) and isinstance(node.arg.value, str):
+            parts.append(node.arg.value)
+        elif isinstance(node, nodes.Name):
+            return (node.name, *reversed(parts))
+        else:
+            return None
+        node = node.node
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return ` (did you mean 'x'?)` for the closest known name, or nothing."""
+    close = difflib.get_close_matches(name, list(known), 1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def _free_names(environment: Sandbox, part: Included) -> set[str]:
+    if all(isinstance(node, nodes.Output) for node in part.tree.body):
+        # Expressions bind no names, so the names in them are the free ones; generating code to know takes a third of
+        # the time that loading many rules takes.
+        read = {node.name for node in part.tree.find_all(nodes.Name)}
+        return read - environment.globals.keys()
+    try:
+        return find_undeclared_variables(part.tree) - _shared_with_blocks(part.tree)
+    except Exception as error:  # it generates code, which fails as compiling does
+        failure = compile_failure(error, part.source)
+        raise CompileError(failure.message, line=failure.line, file=part.path) from error
+
+
+def _shared_with_blocks(tree: nodes.Template) -> set[str]:
+    """Return what the top of a template imports, sets or defines: its blocks see it, though Jinja's own analysis of
+    each block does not."""
+    if tree.find(nodes.Block) is None:
+        return set()
+    shared: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, nodes.FromImport):
+            shared.update(name[1] if isinstance(name, tuple) else name for name in node.names)
+        elif isinstance(node, nodes.Import):
+            shared.add(node.target)
+        elif isinstance(node, nodes.Macro):
+            shared.add(node.name)
+        elif isinstance(node, nodes.Assign | nodes.AssignBlock):
+            shared.update(target.name for target in node.target.find_all(nodes.Name))
+            if isinstance(node.target, nodes.Name):
+                shared.add(node.target.name)
+    return shared
+
+
+def _paths(tree: nodes.Template) -> Iterator[tuple[str, ...]]:
+    for node in tree.find_all((nodes.Getattr, nodes.Getitem, nodes.Name)):
+        path = dotted_path(node)
+        if path is not None:
+            yield path
+
+
+def _check_known(environment: Sandbox, part: Included) -> None:
+    for node in part.tree.find_all((nodes.Filter, nodes.Test)):
+        known: Mapping[str, object] = environment.filters if isinstance(node, nodes.Filter) else environment.tests
+        if node.name not in known:
+            what = "filter" if isinstance(node, nodes.Filter) else "test"
+            message = f"there is no {what} {node.name!r}{suggestion(node.name, known)}"
+            raise CompileError(message, line=node.lineno, file=part.path)
+
+
+def _references(part: Included) -> Iterator[_Reference]:
+    for node in part.tree.find_all(_INCLUDES):
+        assert isinstance(node, _INCLUDES)  # noqa: S101 - narrows for the type checker
+        names = _constants(node.template)
+        may_be_absent = len(names) > 1 or (isinstance(node, nodes.Include) and node.ignore_missing)
+        for name in names:
+            if not isinstance(name, str):
+                message = "a file is included by a constant name, such as {% include 'footer.html.j2' %}"
+                raise CompileError(message, line=node.lineno, file=part.path)
+            yield _Reference(name, node.lineno, may_be_absent)
+
+
+def _constants(node: nodes.Expr) -> list[object]:
+    if isinstance(node, nodes.Const):
+        return list(node.value) if isinstance(node.value, tuple | list) else [node.value]
+    if isinstance(node, nodes.Tuple | nodes.List):
+        return [item.value if isinstance(item, nodes.Const) else None for item in node.items]
+    return [None]
+
+
+def _parsed(include: Callable[[str], Included], reference: _Reference, file: str) -> Included | None:
+    try:
+        return include(reference.name)
+    except CompileError as error:
+        if error.file:
+            raise
+        if reference.may_be_absent:
+            return None
+        raise CompileError(error.message, line=reference.line, file=file) from error
