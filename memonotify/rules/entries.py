@@ -1,0 +1,114 @@
+"""Reads one entry of `notify` or `resolved`: its data in, an Entry and every problem out. `reader` calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from memonotify.config.suggest import did_you_mean
+from memonotify.config.values import Config
+from memonotify.errors import CompileError, Problem
+from memonotify.rules.faults import Compiled, compile_problem, name_problems, shown_names
+from memonotify.rules.values import Entry
+from memonotify.templating.environment import Expression, Templates
+from memonotify.templating.messages import FIELDS, Message, MessageProblems, compile_message
+from memonotify.yamlsource import Document
+from memonotify.yamlsource import Path as DataPath
+
+EVERY_FIELD = frozenset[str]().union(*FIELDS.values())
+"""The fields that a message of some channel type has."""
+
+
+class EntryReader:
+    """Reads one entry. `problems` holds what was found, `parts` each text and expression in it with its path."""
+
+    def __init__(
+        self,
+        document: Document,
+        path: DataPath,
+        data: Mapping[str, Any],
+        config: Config,
+        templates: Templates,
+        lookups: frozenset[str],
+    ) -> None:
+        self.problems: list[Problem] = []
+        self.parts: list[tuple[DataPath, Compiled]] = []
+        self._document = document
+        self._path = path
+        self._data = data
+        self._config = config
+        self._templates = templates
+        self._lookups = lookups
+
+    def entry(self, index: int, *, rule: str, description: str) -> Entry | None:
+        """Read all of the entry, so that every problem in it is found; return it where there is none.
+
+        `rule` and `description` stand in a message that says nothing of its own.
+        """
+        when = self._when()
+        name = self._data.get("channel")
+        if not isinstance(name, str):
+            return None
+        channel = self._config.channels.get(name)
+        if channel is None:
+            hint = did_you_mean(name, self._config.channels) or shown_names("channels", self._config.channels)
+            self._problem(("channel",), f"there is no channel `{name}`", hint=hint)
+            return None
+        self.problems += foreign_fields(self._document, self._path, self._data, {channel.type})
+        message = self._message(channel.type, rule, description)
+        if message is None or self.problems:
+            return None
+        return Entry(index=index, channel=name, channel_type=channel.type, when=when, message=message)
+
+    def _when(self) -> Expression | None:
+        source = self._data.get("when")
+        if not isinstance(source, str) or not source:
+            return None
+        path = (*self._path, "when")
+        try:
+            when = self._templates.expression(source)
+        except CompileError as error:
+            self.problems.append(compile_problem(self._document, path, error))
+            return None
+        self._add(path, when)
+        return when
+
+    def _message(self, channel_type: str, rule: str, description: str) -> Message | None:
+        fields = {
+            name: value
+            for name, value in self._data.items()
+            if name in FIELDS[channel_type] and not self._document.is_spoiled((*self._path, name))
+        }
+        try:
+            message = compile_message(self._templates, channel_type, fields, rule=rule, description=description)
+        except MessageProblems as found:
+            self.problems += [
+                compile_problem(self._document, (*self._path, *each.path), each.error) for each in found.problems
+            ]
+            return None
+        for path, part in message.parts:
+            self._add((*self._path, *path), part)
+        return message
+
+    def _add(self, path: DataPath, part: Compiled) -> None:
+        self.problems += name_problems(self._document, path, part, self._lookups)
+        self.parts.append((path, part))
+
+    def _problem(self, path: DataPath, message: str, *, hint: str = "") -> None:
+        self.problems.append(self._document.problem((*self._path, *path), message, hint=hint))
+
+
+def foreign_fields(document: Document, path: DataPath, data: Mapping[str, Any], types: set[str]) -> list[Problem]:
+    """Return a problem for each field that a message to channels of these types does not have, but another would."""
+    fields = frozenset[str]().union(*(FIELDS[type_] for type_ in types))
+    kinds = "/".join(sorted(types))
+    return [
+        document.problem(
+            (*path, field),
+            f"`{field}` is no field of a message to {kinds}",
+            hint=shown_names("fields", fields),
+            key=True,
+        )
+        for field in data
+        if field in EVERY_FIELD and field not in fields
+    ]

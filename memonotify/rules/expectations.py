@@ -1,0 +1,104 @@
+"""Reads the `tests:` of one file: a Document in, RuleTests and every problem out. Called by `loader`.
+
+A test is checked against the rules of all files, for what it expects must be something they can do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from memonotify.config.suggest import did_you_mean
+from memonotify.config.values import Config
+from memonotify.errors import Problem
+from memonotify.rules.declared import Declared
+from memonotify.rules.entries import foreign_fields
+from memonotify.rules.faults import shown_names
+from memonotify.rules.lookups import ROOT
+from memonotify.rules.values import RuleTest
+from memonotify.yamlsource import Document
+from memonotify.yamlsource import Path as DataPath
+
+
+class TestReader:
+    """Reads the tests of one document. `problems` holds what was found."""
+
+    __test__ = False
+
+    def __init__(self, document: Document, config: Config, rules: Mapping[str, Declared]) -> None:
+        self.problems: list[Problem] = []
+        self._document = document
+        self._config = config
+        self._rules = rules
+        self._lookups = sorted({name for rule in rules.values() for name in rule.lookups})
+
+    def tests(self) -> Iterator[RuleTest]:
+        """Read every test; one with a problem counts for nothing, since the load then fails."""
+        data = self._document.data
+        tests = data.get("tests") if isinstance(data, dict) else None
+        for at, test in enumerate(tests if isinstance(tests, list) else ()):
+            if isinstance(test, dict):
+                yield self._test(("tests", at), test)
+
+    def _test(self, path: DataPath, data: Mapping[str, Any]) -> RuleTest:
+        lookups, event, expect = data.get("fetch"), data.get("event"), data.get("expect")
+        expected = [item if isinstance(item, dict) else {} for item in (expect if isinstance(expect, list) else ())]
+        state, workspace = data.get("state"), data.get("workspace")
+        self._check_lookups((*path, "fetch"), lookups if isinstance(lookups, dict) else {})
+        self._check_state((*path, "state"), state if isinstance(state, dict) else {})
+        self._check_workspace((*path, "workspace"), workspace)
+        for at, item in enumerate(expected):
+            self._check_expected((*path, "expect", at), item)
+        return RuleTest(
+            name=str(data.get("name")),
+            file=self._document.file,
+            line=self._document.place(path)[0],
+            event=event if isinstance(event, dict) else {},
+            resource=data.get("resource"),
+            lookups=lookups if isinstance(lookups, dict) else {},
+            expect=tuple(expected),
+            workspace=workspace if isinstance(workspace, str) else "",
+            state=state if isinstance(state, dict) else {},
+        )
+
+    def _check_lookups(self, path: DataPath, lookups: Mapping[str, Any]) -> None:
+        for name in lookups:
+            if not name.startswith(ROOT) and name not in self._lookups:
+                hint = did_you_mean(name, self._lookups) or "a name under a rule's `fetch`, or a path of the bank's API"
+                self._problem((*path, name), f"no rule looks up `{name}`", hint=hint, key=True)
+
+    def _check_state(self, path: DataPath, state: Mapping[str, Any]) -> None:
+        for name in state:
+            if name not in self._rules:
+                self._problem(
+                    (*path, name), f"there is no rule `{name}`", hint=did_you_mean(name, self._rules), key=True
+                )
+
+    def _check_workspace(self, path: DataPath, name: Any) -> None:
+        names = [workspace.name for workspace in self._config.workspaces]
+        if isinstance(name, str) and name not in names:
+            hint = did_you_mean(name, names) or shown_names("workspaces", names)
+            self._problem(path, f"there is no workspace `{name}`", hint=hint)
+
+    def _check_expected(self, path: DataPath, data: Mapping[str, Any]) -> None:
+        name, channel = data.get("rule"), data.get("channel")
+        rule = self._rules.get(name) if isinstance(name, str) else None
+        if isinstance(name, str) and rule is None:
+            self._problem((*path, "rule"), f"there is no rule `{name}`", hint=did_you_mean(name, self._rules))
+        channels = self._config.channels
+        if isinstance(channel, str):
+            if channel not in channels:
+                hint = did_you_mean(channel, channels) or shown_names("channels", channels)
+                self._problem((*path, "channel"), f"there is no channel `{channel}`", hint=hint)
+                return
+            if rule is not None and channel not in rule.channels:
+                message = f"rule `{rule.name}` has no message to channel `{channel}`"
+                self._problem((*path, "channel"), message, hint=shown_names("channels of the rule", rule.channels))
+                return
+        reached = {channel} if isinstance(channel, str) else (rule.channels if rule is not None else channels)
+        types: set[str] = {channels[name].type for name in reached if name in channels}
+        if types:
+            self.problems += foreign_fields(self._document, path, data, types)
+
+    def _problem(self, path: DataPath, message: str, *, hint: str = "", key: bool = False) -> None:
+        self.problems.append(self._document.problem(path, message, hint=hint, key=key))

@@ -1,0 +1,128 @@
+"""Loads the rule files: a configuration in, a Ruleset and its notes out, or every problem of every file at once.
+
+Every command and the daemon load through here. One file's problems never hide another's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from glob import glob, has_magic
+from pathlib import Path
+
+from memonotify.config.problems import in_order
+from memonotify.config.schema import check_schema
+from memonotify.config.values import Config
+from memonotify.errors import ConfigError, Problem
+from memonotify.rules.declared import Declared
+from memonotify.rules.expectations import TestReader
+from memonotify.rules.faults import shown
+from memonotify.rules.notes import unhandled_event_types
+from memonotify.rules.reader import RuleReader
+from memonotify.rules.values import Rule, Ruleset, RuleTest
+from memonotify.templating.environment import Templates
+from memonotify.yamlsource import Document, read
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedRules:
+    """What was loaded, and what is doubtful in it."""
+
+    ruleset: Ruleset
+    notes: tuple[Problem, ...] = ()
+
+
+def load_rules(config: Config, templates: Templates, *, files: Sequence[Path] | None = None) -> LoadedRules:
+    """Load the rules that the configuration names, or those of `files` alone.
+
+    Raises:
+        ConfigError: with every problem of every file, in the order of files and lines.
+    """
+    loading = _Loading(config, templates)
+    paths = rule_files(config) if files is None else _once(files)
+    loading.read_all(paths)
+    if loading.problems:
+        order = {shown(path): at for at, path in enumerate(paths)}
+        raise ConfigError(in_order(sorted(loading.problems, key=lambda each: order.get(each.file, len(order)))))
+    ruleset = Ruleset(rules=tuple(loading.rules), tests=tuple(loading.tests), digest=_digest(loading.rules))
+    unhandled = unhandled_event_types(ruleset, config) if files is None else None
+    notes = [*loading.notes, *([unhandled] if unhandled is not None else [])]
+    return LoadedRules(ruleset=ruleset, notes=tuple(notes))
+
+
+def rule_files(config: Config) -> tuple[Path, ...]:
+    """Return the files that the configuration's `rules:` name, each once: in the order of the globs, sorted within one.
+
+    A name without a glob's signs stands for itself, so that a file that is not there is told when it is read.
+    """
+    root = config.path.parent
+    found: list[Path] = []
+    for pattern in config.rules:
+        names = sorted(glob(pattern, root_dir=root, recursive=True))  # noqa: PTH207 - a pattern may be absolute, which Path.glob refuses
+        found += [root / name for name in (names or ([] if has_magic(pattern) else [pattern]))]
+    return _once(found)
+
+
+class _Loading:
+    """One run over all files: first every rule, then the tests, which may speak of the rules of any file."""
+
+    def __init__(self, config: Config, templates: Templates) -> None:
+        self.problems: list[Problem] = []
+        self.notes: list[Problem] = []
+        self.rules: list[Rule] = []
+        self.tests: list[RuleTest] = []
+        self._config = config
+        self._templates = templates
+        self._declared: dict[str, Declared] = {}
+
+    def read_all(self, paths: Iterable[Path]) -> None:
+        documents = [document for path in paths if (document := self._document(path)) is not None]
+        for document in documents:
+            self._read_rules(document)
+        for document in documents:
+            reader = TestReader(document, self._config, self._declared)
+            self.tests += reader.tests()
+            self.problems += reader.problems
+
+    def _document(self, path: Path) -> Document | None:
+        document, problems = read(path, shown(path))
+        self.problems += problems
+        if document is not None:
+            self.problems += check_schema(document, "rules")
+        return document
+
+    def _read_rules(self, document: Document) -> None:
+        rules = document.data.get("rules") if isinstance(document.data, dict) else None
+        for at, data in enumerate(rules if isinstance(rules, list) else ()):
+            if isinstance(data, dict):
+                reader = RuleReader(document, ("rules", at), data, self._config, self._templates)
+                self._declare(document, at, reader.declared())
+                rule = reader.rule()
+                self.problems += reader.problems
+                self.notes += reader.notes
+                if rule is not None:
+                    self.rules.append(rule)
+
+    def _declare(self, document: Document, at: int, declared: Declared | None) -> None:
+        if declared is None:
+            return
+        first = self._declared.setdefault(declared.name, declared)
+        if first is not declared:
+            message = f"there is a rule `{declared.name}` already, at {first.file}:{first.line}"
+            self.problems.append(document.problem(("rules", at, "name"), message, hint="give it a name of its own"))
+
+
+def _once(paths: Iterable[Path]) -> tuple[Path, ...]:
+    """Return each file once, whatever names lead to it."""
+    by_place: dict[Path, Path] = {}
+    for path in paths:
+        by_place.setdefault(path.resolve(), path)
+    return tuple(by_place.values())
+
+
+def _digest(rules: Iterable[Rule]) -> str:
+    digest = hashlib.sha256()
+    for rule in rules:
+        digest.update(f"{rule.name}\0{rule.digest}\0".encode())
+    return digest.hexdigest()

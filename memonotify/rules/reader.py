@@ -1,0 +1,215 @@
+"""Reads the rules of one file: a Document in, compiled rules and every problem out. Called by `loader`.
+
+The schema has spoken about shapes before; what has the wrong shape is passed over here, so that everything else that is
+wrong in a rule is told at the same time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
+
+from memonotify.config.suggest import did_you_mean
+from memonotify.config.values import Config
+from memonotify.errors import CompileError, Problem
+from memonotify.rules import notes
+from memonotify.rules.declared import Declared
+from memonotify.rules.entries import EntryReader
+from memonotify.rules.faults import ALWAYS_KNOWN, Compiled, compile_problem, name_problems, placed, shown_names
+from memonotify.rules.lookups import source_fault
+from memonotify.rules.match import Match, fits, is_glob
+from memonotify.rules.values import Entry, Rule
+from memonotify.templating.environment import Escape, Expression, Place, Templates, Text
+from memonotify.yamlsource import Document
+from memonotify.yamlsource import Path as DataPath
+
+_C = TypeVar("_C", Expression, Text)
+
+
+class RuleReader:
+    """Reads one rule of a document. `problems` and `notes` hold what was found; `rule()` is None where any is wrong."""
+
+    def __init__(
+        self, document: Document, path: DataPath, data: Mapping[str, Any], config: Config, templates: Templates
+    ) -> None:
+        self.problems: list[Problem] = []
+        self.notes: list[Problem] = []
+        self._document = document
+        self._path = path
+        self._data = data
+        self._config = config
+        self._templates = templates
+        self._parts: list[tuple[DataPath, Compiled]] = []
+        self._fetch: Mapping[str, Any] = data["fetch"] if isinstance(data.get("fetch"), dict) else {}
+        self._name = str(data.get("name"))
+        self._description = str(data.get("description") or "")
+        self._names = frozenset(self._fetch)
+
+    def declared(self) -> Declared | None:
+        """Return what the rule is called, or None where it has no name."""
+        name = self._data.get("name")
+        if not isinstance(name, str):
+            return None
+        entries = [entry for _, _, entry in (*self._entries("notify"), *self._entries("resolved"))]
+        return Declared(
+            name=name,
+            file=self._document.file,
+            line=self._document.place(self._path)[0],
+            channels=frozenset(str(entry.get("channel")) for entry in entries),
+            lookups=frozenset(self._fetch),
+        )
+
+    def rule(self) -> Rule | None:
+        """Read all of the rule, so that every problem in it is found; return it where there is none."""
+        match = self._match()
+        when = self._when()
+        lookups = dict(self._lookups())
+        key = self._compile(("key",), self._templates.text)
+        notify = tuple(self._messages("notify"))
+        resolved = tuple(self._messages("resolved"))
+        self._check_change()
+        needs_resource = any("resource" in part.names for _, part in self._parts)
+        self._check_fetch_false(needs_resource=needs_resource)
+        if needs_resource or self._fetch:
+            self._check_bank(match)
+        if self.problems:
+            return None
+        return Rule(
+            name=self._name,
+            description=self._description,
+            file=self._document.file,
+            line=self._document.place(self._path)[0],
+            match=match,
+            when=when,
+            lookups=lookups,
+            notify=notify,
+            resolved=resolved,
+            on_change=self._data.get("fire") == "on_change",
+            key=key,
+            needs_resource=needs_resource,
+            digest=self._digest(),
+        )
+
+    def _match(self) -> Match:
+        given = self._data.get("match")
+        facts = given if isinstance(given, dict) else {}
+        workspaces = _patterns(facts.get("workspace"))
+        names = [workspace.name for workspace in self._config.workspaces]
+        for at, name in enumerate(workspaces or ()):
+            if not is_glob(name) and name not in names:
+                listed = isinstance(facts["workspace"], list)
+                path: DataPath = ("match", "workspace", at) if listed else ("match", "workspace")
+                hint = did_you_mean(name, names) or shown_names("workspaces", names)
+                self._problem(path, f"there is no workspace `{name}`", hint=hint)
+        return Match(
+            event_type=_patterns(facts.get("event_type")),
+            resource_type=_patterns(facts.get("resource_type")),
+            workspace=workspaces,
+        )
+
+    def _when(self) -> Expression | None:
+        when = self._compile(("when",), self._templates.expression)
+        if when is not None:
+            path = (*self._path, "when")
+            for found in notes.cents_compared(when.source):
+                line, column = self._document.text_place(path, found.line)
+                self.notes.append(notes.cents_note(found, self._templates, self._document.file, line, column))
+        return when
+
+    def _lookups(self) -> Iterator[tuple[str, Text]]:
+        taken = ALWAYS_KNOWN | self._templates.global_names
+        for name, source in self._fetch.items():
+            if not isinstance(source, str):
+                continue
+            path = ("fetch", name)
+            if name in taken:
+                self._problem(path, f"a look-up cannot be called `{name}`: that name is taken", key=True)
+            fault = source_fault(source)
+            if fault:
+                self._problem(path, fault, hint="such as /v2/accounts/{{ resource.account_id }}")
+                continue
+            text = self._compile(path, lambda source: self._templates.text(source, Escape.PATH), names=frozenset())
+            if text is not None:
+                yield name, text
+
+    def _messages(self, branch: str) -> Iterator[Entry]:
+        for index, path, data in self._entries(branch):
+            reader = EntryReader(self._document, path, data, self._config, self._templates, self._names)
+            entry = reader.entry(index, rule=self._name, description=self._description)
+            self.problems += reader.problems
+            self._parts += reader.parts
+            if entry is not None:
+                yield entry
+
+    def _entries(self, branch: str) -> Iterator[tuple[int, DataPath, dict[str, Any]]]:
+        entries = self._data.get(branch)
+        for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+            if isinstance(entry, dict):
+                yield index, (*self._path, branch, index), entry
+
+    def _compile(
+        self, path: DataPath, compile_: Callable[[str], _C], *, names: frozenset[str] | None = None
+    ) -> _C | None:
+        source: Any = self._data
+        for step in path:
+            source = source.get(step) if isinstance(source, dict) else None
+        path = (*self._path, *path)
+        if not isinstance(source, str) or not source or self._document.is_spoiled(path):
+            return None
+        try:
+            compiled = compile_(source)
+        except CompileError as error:
+            self.problems.append(compile_problem(self._document, path, error))
+            return None
+        self.problems += name_problems(self._document, path, compiled, self._names if names is None else names)
+        self._parts.append((path, compiled))
+        return compiled
+
+    def _check_change(self) -> None:
+        data = self._data
+        if "fire" in data and "key" not in data:
+            self._problem(
+                ("fire",), "`fire: on_change` needs a `key`", hint='such as key: "{{ resource.id }}"', key=True
+            )
+        for key in ("key", "resolved"):
+            if key in data and "fire" not in data:
+                self._problem((key,), f"`{key}` means nothing without `fire`", hint="add `fire: on_change`", key=True)
+
+    def _check_fetch_false(self, *, needs_resource: bool) -> None:
+        if self._data.get("fetch") is False and needs_resource:
+            path, part = next((path, part) for path, part in self._parts if "resource" in part.names)
+            used = placed(self._document, path, part.places.get("resource", Place("", 1)), "")
+            message = f"`fetch: false`, but `resource` is used at {used.file}:{used.line}"
+            self._problem(("fetch",), message, hint="remove one of the two")
+
+    def _check_bank(self, match: Match) -> None:
+        closed = [
+            workspace.name
+            for workspace in self._config.workspaces
+            if workspace.api is None and fits(match.workspace, workspace.name)
+        ]
+        if closed:
+            self._problem(
+                ("name",),
+                f"the rule asks the bank, but workspace `{'`, `'.join(closed)}` has no `api`",
+                hint="give it one, or name other workspaces under `match`",
+            )
+
+    def _problem(self, path: DataPath, message: str, *, hint: str = "", key: bool = False) -> None:
+        self.problems.append(self._document.problem((*self._path, *path), message, hint=hint, key=key))
+
+    def _digest(self) -> str:
+        digest = hashlib.sha256(json.dumps(self._data, sort_keys=True).encode())
+        for _, part in self._parts:
+            digest.update(part.digest.encode())
+        return digest.hexdigest()
+
+
+def _patterns(given: Any) -> tuple[str, ...] | None:
+    if isinstance(given, str):
+        return (given,)
+    if isinstance(given, list):
+        return tuple(item for item in given if isinstance(item, str))
+    return None

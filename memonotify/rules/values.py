@@ -1,0 +1,91 @@
+"""The nouns of the rule language as frozen values. Come from the loader; the engine reads only these.
+
+Templates and expressions in them are compiled already. Iterate rules in their order: files sorted, then as written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from memonotify.rules.index import Index
+from memonotify.rules.match import Match
+from memonotify.templating.environment import Expression, Text
+from memonotify.templating.messages import Message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One message of a rule: its place in the rule's list (from 0), its channel, and when it is due (None: always)."""
+
+    index: int
+    channel: str
+    channel_type: Literal["email", "slack", "http"]
+    when: Expression | None
+    message: Message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One rule. `file` and `line` (from 1) say where it stands.
+
+    `lookups` are the API paths under `fetch`, by the name each answer has in expressions and messages; `on_change` with
+    `key` speaks only where the answer of `when` changes for a key. `needs_resource` says whether the bank is asked for
+    the event's resource. `digest` changes whenever the rule or a template file it uses directly does.
+    """
+
+    name: str
+    description: str
+    file: str
+    line: int
+    match: Match
+    when: Expression | None
+    lookups: Mapping[str, Text]
+    notify: tuple[Entry, ...]
+    resolved: tuple[Entry, ...]
+    on_change: bool
+    key: Text | None
+    needs_resource: bool
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleTest:
+    """One of a file's `tests:`: an event, what the bank would answer, and every message that is due.
+
+    `resource` is None where the test gives none; `lookups` are answers by look-up name or path. Each item of `expect`
+    names what it cares for: `rule`, `channel`, fields of the message; an empty one is silence. `state` is what rules
+    with `fire: on_change` answered before, by rule; an empty `workspace` is the first one.
+    """
+
+    name: str
+    file: str
+    line: int
+    event: Mapping[str, Any]
+    resource: Any
+    lookups: Mapping[str, Any]
+    expect: tuple[Mapping[str, Any], ...]
+    workspace: str = ""
+    state: Mapping[str, bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ruleset:
+    """All rules in force, found through an index. `digest` changes whenever one of the rules does."""
+
+    rules: tuple[Rule, ...]
+    tests: tuple[RuleTest, ...] = ()
+    digest: str = ""
+    _index: Index[Rule] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_index", Index((rule.match, rule) for rule in self.rules))
+
+    def candidates(self, event_type: str, resource_type: str, workspace: str) -> tuple[Rule, ...]:
+        """Return the rules whose `match` fits an event of these facts, in their order; their `when` is not asked."""
+        return self._index.find(event_type, resource_type, workspace)
+
+    def rule(self, name: str) -> Rule | None:
+        """Return the rule of that name."""
+        return next((rule for rule in self.rules if rule.name == name), None)

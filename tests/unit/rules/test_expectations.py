@@ -1,0 +1,69 @@
+"""A test in a rule file expects only what the rules can do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.unit.rules.conftest import RulesFolder
+
+RULE = """\
+rules:
+  - name: returned
+    fetch: {account: "/v2/accounts/{{ resource.account_id }}"}
+    notify: [{channel: finance-mail, text: x}, {channel: erp, json: {}}]
+tests:
+  - name: a test
+    event: {event_type: collection_returned}
+"""
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        ("    expect:\n      - rule: retruned", "9:15: there is no rule `retruned` (did you mean `returned`?)"),
+        ("    expect:\n      - channel: erb", "9:18: there is no channel `erb` (did you mean `erp`?)"),
+        (
+            "    expect:\n      - {rule: returned, channel: treasury-slack}",
+            "9:35: rule `returned` has no message to channel `treasury-slack` (channels of the rule: `erp`, `finance",
+        ),
+        (
+            "    expect:\n      - {rule: returned, channel: erp, subject: x}",
+            "9:40: `subject` is no field of a message to http (fields: `body`, `headers`, `json`, `path`)",
+        ),
+        (
+            "    expect:\n      - {rule: returned, blocks: []}",
+            "9:26: `blocks` is no field of a message to email/http",
+        ),
+        (
+            "    expect: []\n    fetch: {acount: {}}",
+            "9:13: no rule looks up `acount` (did you mean `account`?)",
+        ),
+        (
+            "    expect: []\n    resorce: {}",
+            "9:5: unknown key `resorce` in item 1 of `tests` (did you mean `resource`?)",
+        ),
+    ],
+)
+def test_what_no_rule_can_do_is_told(rules_folder: RulesFolder, lines: str, problem: str) -> None:
+    assert rules_folder.problem(RULE + lines + "\n").startswith(f"rules/a.yaml:{problem}")
+
+
+def test_a_test_may_expect_a_rule_of_another_file(rules_folder: RulesFolder) -> None:
+    rules_folder.write("rules/z.yaml", "rules: [{name: other, notify: [{channel: erp, json: {}}]}]")
+    rules_folder.write("rules/a.yaml", RULE + "    expect: [{rule: other}, {rule: returned, json: {a: 1}}]\n")
+    (test,) = rules_folder.load().ruleset.tests
+    assert test.expect == ({"rule": "other"}, {"rule": "returned", "json": {"a": 1}})
+
+
+def test_a_test_says_what_the_bank_answers(rules_folder: RulesFolder) -> None:
+    answers = "    resource: {id: r1}\n    fetch: {account: {id: a1}, /v2/x: null}\n    expect: []\n"
+    rules_folder.write("rules/a.yaml", RULE + answers)
+    (test,) = rules_folder.load().ruleset.tests
+    assert (test.name, test.file, test.line) == ("a test", "rules/a.yaml", 6)
+    assert test.event == {"event_type": "collection_returned"}
+    assert test.resource == {"id": "r1"}
+    assert test.lookups == {"account": {"id": "a1"}, "/v2/x": None}
+    assert test.expect == ()
