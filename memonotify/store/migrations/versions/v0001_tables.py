@@ -1,0 +1,175 @@
+"""The first tables."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Make every table of the first version."""
+    op.create_table(
+        "deliveries",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("identity", sa.Text(), nullable=False),
+        sa.Column("workspace", sa.Text(), nullable=False),
+        sa.Column("event_id", sa.Text(), nullable=False),
+        sa.Column("rule", sa.Text(), nullable=False),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("branch", sa.Text(), nullable=False),
+        sa.Column("entry", sa.Integer(), nullable=False),
+        sa.Column("payload", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("due_at", sa.BigInteger(), nullable=False),
+        sa.Column("settled_at", sa.BigInteger(), nullable=True),
+        sa.Column("lease", sa.Text(), server_default="", nullable=False),
+        sa.Column("lease_until", sa.BigInteger(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("detail", sa.Text(), server_default="", nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_deliveries")),
+    )
+    op.create_index("ix_deliveries_channel", "deliveries", ["channel", "state", "settled_at"], unique=False)
+    op.create_index("ix_deliveries_created_at", "deliveries", ["created_at"], unique=False)
+    op.create_index(
+        "ix_deliveries_dead",
+        "deliveries",
+        ["created_at"],
+        unique=False,
+        sqlite_where=sa.text("state = 'dead'"),
+        postgresql_where=sa.text("state = 'dead'"),
+    )
+    op.create_index("ix_deliveries_event", "deliveries", ["event_id", "workspace"], unique=False)
+    op.create_index(
+        "ix_deliveries_pending",
+        "deliveries",
+        ["channel", "due_at"],
+        unique=False,
+        sqlite_where=sa.text("state = 'pending'"),
+        postgresql_where=sa.text("state = 'pending'"),
+    )
+    op.create_index("ix_deliveries_rule", "deliveries", ["rule", "created_at"], unique=False)
+    op.create_index(
+        "ix_deliveries_sending",
+        "deliveries",
+        ["channel", "lease_until"],
+        unique=False,
+        sqlite_where=sa.text("state = 'sending'"),
+        postgresql_where=sa.text("state = 'sending'"),
+    )
+    op.create_table(
+        "events",
+        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("workspace", sa.Text(), nullable=False),
+        sa.Column("event_id", sa.Text(), nullable=False),
+        sa.Column("date", sa.Text(), nullable=False),
+        sa.Column("event_type", sa.Text(), nullable=False),
+        sa.Column("resource_type", sa.Text(), nullable=False),
+        sa.Column("resource_id", sa.Text(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("client", sa.Text(), nullable=False),
+        sa.Column("received_at", sa.BigInteger(), nullable=False),
+        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("due_at", sa.BigInteger(), nullable=True),
+        sa.Column("evaluated_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("seq", name=op.f("pk_events")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index(
+        "ix_events_open",
+        "events",
+        ["seq", "due_at"],
+        unique=False,
+        sqlite_where=sa.text("evaluated_at IS NULL"),
+        postgresql_where=sa.text("evaluated_at IS NULL"),
+    )
+    op.create_index("ix_events_received_at", "events", ["received_at"], unique=False)
+    op.create_index("uq_events_event_id_workspace", "events", ["event_id", "workspace"], unique=True)
+    op.create_table(
+        "failures",
+        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("workspace", sa.Text(), nullable=False),
+        sa.Column("event_id", sa.Text(), nullable=False),
+        sa.Column("rule", sa.Text(), nullable=False),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("delivery_id", sa.Text(), nullable=False),
+        sa.Column("told_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("seq", name=op.f("pk_failures")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index(
+        "ix_failures_decision",
+        "failures",
+        ["rule", "at"],
+        unique=False,
+        sqlite_where=sa.text("kind = 'decision_failed'"),
+        postgresql_where=sa.text("kind = 'decision_failed'"),
+    )
+    op.create_index("ix_failures_told_at", "failures", ["told_at"], unique=False)
+    op.create_index("ix_failures_event", "failures", ["event_id", "workspace"], unique=False)
+    op.create_table(
+        "policy_states",
+        sa.Column("workspace", sa.Text(), nullable=False),
+        sa.Column("rule", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("value", sa.Boolean(), nullable=False),
+        sa.Column("changed_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("workspace", "rule", "key", name=op.f("pk_policy_states")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "probes",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_probes")),
+    )
+    op.create_table(
+        "attempts",
+        sa.Column("delivery_id", sa.Text(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("started_at", sa.BigInteger(), nullable=False),
+        sa.Column("ended_at", sa.BigInteger(), nullable=False),
+        sa.Column("ok", sa.Boolean(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["delivery_id"], ["deliveries.id"], name=op.f("fk_attempts_delivery_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("delivery_id", "number", name=op.f("pk_attempts")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "decisions",
+        sa.Column("event_seq", sa.BigInteger(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("rule", sa.Text(), nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["event_seq"], ["events.seq"], name=op.f("fk_decisions_event_seq"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("event_seq", "position", name=op.f("pk_decisions")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_decisions_rule", "decisions", ["rule", "event_seq"], unique=False)
+    op.create_table(
+        "snapshots",
+        sa.Column("event_seq", sa.BigInteger(), nullable=False),
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("fetched_at", sa.BigInteger(), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("body", sa.Text(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["event_seq"], ["events.seq"], name=op.f("fk_snapshots_event_seq"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("event_seq", "path", name=op.f("pk_snapshots")),
+    )

@@ -1,0 +1,378 @@
+"""The store's face: what the intake, the engine, the courier and the commands ask of it, as coroutines.
+
+Takes a URL, gives and takes the values of `model`. Writes go through the one writer thread and are on stable storage
+when the call returns; reads run in threads of their own. No call blocks the event loop. Every call may raise
+StoreUnavailable (come again later) or StoreUnusable (somebody has to repair it).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+from sqlalchemy import Connection
+
+from memonotify.errors import StoreError, StoreUnusable
+from memonotify.metrics import Metrics
+from memonotify.model import (
+    Attempt,
+    Clock,
+    Decision,
+    Delivery,
+    DeliveryState,
+    Evaluation,
+    Event,
+    EventState,
+    Failure,
+    NewDelivery,
+    Settlement,
+    Snapshot,
+)
+from memonotify.store import clockback, deliveries, events, failures, numbers, orphans, retention, schema, sqlite
+from memonotify.store.cells import micros
+from memonotify.store.conflicts import put
+from memonotify.store.lock import WriterLock, database_path
+from memonotify.store.numbers import ChannelNumbers, Counts, Space, Waiting
+from memonotify.store.readers import CONNECTIONS, Readers
+from memonotify.store.tables import probes
+from memonotify.store.writer import Argument, Lane, Result, Writer
+
+Answer = TypeVar("Answer")
+
+_PROBE: Final = put(probes)
+
+
+class Store:
+    """One store, from `open` to `close`; also an asynchronous context manager that opens for writing.
+
+    `before_commit` is called in the writer's thread before each commit: the seam at which a test injects a fault.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        clock: Clock,
+        metrics: Metrics | None = None,
+        before_commit: Callable[[], None] | None = None,
+    ) -> None:
+        self.path = database_path(url)
+        self._lock = WriterLock(url)
+        self._clock = clock
+        self._metrics = metrics
+        self._before_commit = before_commit
+        self._file: tuple[int, int] | None = None
+        self._writer: Writer | None = None
+        self._readers: Readers | None = None
+
+    async def open(self, *, read_only: bool = False) -> None:
+        """Open the store; for writing, make or migrate its tables first. Takes the writer's lock unless `read_only`.
+
+        Raises:
+            StoreInUse: another process writes to it.
+            StoreUnusable: it is damaged, another program's, of a newer version, on a disk that cannot keep a promise,
+                or, with `read_only`, not there or not migrated yet.
+        """
+        readers = Readers(sqlite.reading_engine(self.path, CONNECTIONS))
+        try:
+            if read_only:
+                sqlite.demand_file(self.path)
+                await readers.run(self._require)
+            else:
+                await self._open_writer()
+        except BaseException:
+            await readers.close()
+            raise
+        self._readers = readers
+
+    def _take(self) -> None:
+        sqlite.make_file(self.path)
+        self._lock.acquire()
+        self._file = _identity(self.path)
+
+    def _require(self, connection: Connection) -> None:
+        schema.require(connection, self.path)
+
+    async def _open_writer(self) -> None:
+        await asyncio.to_thread(self._take)
+        engine = sqlite.writing_engine(self.path)
+        writer = Writer(
+            connect=engine.connect,
+            clock=self._clock,
+            metrics=self._metrics,
+            before_commit=self._before_commit,
+            whole=frozenset({events.receive}),
+        )
+
+        def first(connection: Connection) -> None:
+            sqlite.check(connection, self.path)
+            schema.prepare(connection, self.path)
+
+        try:
+            await writer.start(first)
+        except BaseException:
+            self._lock.release()
+            raise
+        self._writer = writer
+
+    async def close(self) -> None:
+        """Write what waits, close everything and let go of the lock. Closing twice is harmless."""
+        if self._readers is not None:
+            await self._readers.close()
+        if self._writer is not None:
+            await self._writer.stop()
+        self._lock.release()
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def writer_alive(self, within_s: float) -> bool:
+        """Return whether the writer worked or waited for work within these seconds; idle, it beats each second."""
+        return self._writer is not None and self._writer.is_alive(within_s)
+
+    async def _write(self, lane: Lane[Argument, Result], argument: Argument) -> Result:
+        if self._writer is None:
+            raise StoreError("the store is not open for writing")
+        return await self._writer.submit(lane, argument)
+
+    async def _read(self, query: Callable[..., Answer], *arguments: Any, **options: Any) -> Answer:
+        if self._readers is None:
+            raise StoreError("the store is not open")
+        return await self._readers.run(lambda connection: query(connection, *arguments, **options))
+
+    def _now(self) -> int:
+        return micros(self._clock.now())
+
+    # Events
+
+    async def receive(self, event: Event) -> int | None:
+        """Put an event on stable storage; return its number, None where its workspace has one of that id already."""
+        return await self._write(events.receive, events.event_row(event))
+
+    async def unevaluated(self, *, after_seq: int = 0, limit: int = 500) -> list[Event]:
+        """Return events that are due to be evaluated, in order of arrival."""
+        return await self._read(events.unevaluated, now=self._clock.now(), after_seq=after_seq, limit=limit)
+
+    async def next_event_due(self) -> datetime | None:
+        """Return when the first event that waits for evaluation is due, None where none waits."""
+        return await self._read(events.next_due)
+
+    async def record(self, evaluation: Evaluation) -> bool:
+        """Write all that an evaluation leaves behind and mark its event evaluated, in one transaction.
+
+        False, and nothing written, where a policy's state is not the one it went by: evaluate again. An event that was
+        already evaluated stays as it is: True.
+        """
+        if not (evaluation.decisions or evaluation.snapshots or evaluation.failures):
+            return await self._write(events.mark, (micros(evaluation.evaluated_at), evaluation.event.seq))
+        return await self._write(events.record, events.evaluation_rows(evaluation))
+
+    async def mark_evaluated(self, led_to_nothing: Sequence[Event], evaluated_at: datetime) -> None:
+        """Note that events led to nothing, all as one operation: the engine's path for events that no rule looks at."""
+        at = micros(evaluated_at)
+        await self._write(events.mark_all, [(at, event.seq) for event in led_to_nothing])
+
+    async def postpone(self, event: Event, due_at: datetime) -> None:
+        """Put an evaluation off that could not be finished; counts as an attempt."""
+        await self._write(events.postpone, (event.seq, micros(due_at)))
+
+    async def policy_state(self, workspace: str, rule: str, key: str) -> bool | None:
+        """Return a policy's remembered answer for a key, None where there is none."""
+        return await self._read(events.policy_state, workspace, rule, key)
+
+    async def events(
+        self,
+        *,
+        state: EventState | None = None,
+        rule: str | None = None,
+        workspace: str | None = None,
+        since: datetime | None = None,
+        limit: int = 100,
+    ) -> list[Event]:
+        """Return events, newest first. With `rule`: those for which the rule concluded something but "no match"."""
+        return await self._read(events.listed, state=state, rule=rule, workspace=workspace, since=since, limit=limit)
+
+    async def event(self, workspace: str | None, event_id: str) -> Event | None:
+        """Return an event; where no workspace is named and several have one of that id, the newest."""
+        return await self._read(events.found, workspace, event_id)
+
+    async def snapshots(self, event: Event) -> list[Snapshot]:
+        """Return what was fetched for an event, in order."""
+        return await self._read(events.snapshots_of, event.seq)
+
+    async def decisions(self, event: Event) -> list[Decision]:
+        """Return what was concluded for an event, in the order of the rules; the messages are in `deliveries`."""
+        return await self._read(events.decisions_of, event.seq)
+
+    # Deliveries
+
+    async def add_delivery(self, new: NewDelivery) -> None:
+        """Write a delivery that no evaluation made, such as a test message."""
+        await self._write(deliveries.add, deliveries.delivery_row(new))
+
+    async def claim(self, channel: str, *, limit: int, lease_s: float) -> list[Delivery]:
+        """Take up to `limit` due deliveries of a channel for sending, the longest due first; counts the attempt.
+
+        Each carries a lease that nobody else has. After `lease_s` without `settle` or `release` it is due again.
+        """
+        now = self._now()
+        claim = deliveries.Claim(
+            channel=channel, limit=limit, now=now, until=now + int(lease_s * 1_000_000), lease=secrets.token_hex(8)
+        )
+        return [deliveries.as_delivery(row) for row in await self._write(deliveries.claim, claim)]
+
+    async def settle(self, settlement: Settlement) -> bool:
+        """Write how an attempt ended, its parts and failures; False, and nothing written, where its lease is lost."""
+        return await self._write(deliveries.settle, deliveries.settlement_rows(settlement))
+
+    async def renew(self, delivery: Delivery, *, lease_s: float) -> bool:
+        """Make a claim's lease last `lease_s` from now; False where it was lost. One that ran out unnoticed counts."""
+        until = self._now() + int(lease_s * 1_000_000)
+        return await self._write(deliveries.renew, (delivery.id, delivery.lease, until))
+
+    async def release(self, delivery: Delivery) -> bool:
+        """Give a claim back that was not used: due as before, the attempt not counted. False if the lease was lost."""
+        return await self._write(deliveries.release, (delivery.id, delivery.lease))
+
+    async def next_due(self, channel: str) -> datetime | None:
+        """Return when the channel's first waiting delivery is due, None where none waits."""
+        return await self._read(deliveries.next_due, channel)
+
+    async def void_claims(self) -> int:
+        """Make every claimed delivery due now, its attempt counted; returns how many. For the daemon's start."""
+        return await self._write(deliveries.void_claims, self._now())
+
+    async def hasten(self) -> int:
+        """Make due now what a clock ahead of the present one has written; returns how much. For the daemon's start."""
+        return await self._write(clockback.hasten, self._now())
+
+    async def bury_orphans(self, channels: Iterable[str]) -> int:
+        """Make dead letters of what waits for any other channel than these, to be told of; return how many."""
+        return await self._write(orphans.bury, orphans.Burial(frozenset(channels), self._now()))
+
+    async def retry(
+        self,
+        ids: Sequence[str] | None = None,
+        *,
+        dead: bool = False,
+        rule: str | None = None,
+        channel: str | None = None,
+    ) -> list[str]:
+        """Make dead letters due now, those of `ids` or with `dead` all; returns the ids of those it found dead.
+
+        The time until giving up counts from now: `created_at` is set anew.
+        """
+        if ids is None and not dead:
+            return []
+        order = deliveries.Order(ids=None if ids is None else tuple(ids), rule=rule, channel=channel, now=self._now())
+        return await self._write(deliveries.retry, order)
+
+    async def discard(self, ids: Sequence[str]) -> list[str]:
+        """Give deliveries up that wait or are dead; returns the ids of those it did so with."""
+        order = deliveries.Order(ids=tuple(ids), rule=None, channel=None, now=self._now())
+        return await self._write(deliveries.discard, order)
+
+    async def deliveries(
+        self,
+        *,
+        state: DeliveryState | None = None,
+        rule: str | None = None,
+        channel: str | None = None,
+        workspace: str | None = None,
+        event_id: str | None = None,
+        since: datetime | None = None,
+        limit: int = 100,
+    ) -> list[Delivery]:
+        """Return deliveries, newest first."""
+        equal = {"rule": rule, "channel": channel, "workspace": workspace, "event_id": event_id}
+        return await self._read(deliveries.listed, state=state, since=since, limit=limit, equal=equal)
+
+    async def delivery(self, delivery_id: str) -> Delivery | None:
+        """Return a delivery."""
+        return await self._read(deliveries.found, delivery_id)
+
+    async def attempts(self, delivery_id: str) -> list[Attempt]:
+        """Return a delivery's tries, first to last."""
+        return await self._read(deliveries.attempts_of, delivery_id)
+
+    # Failures
+
+    async def untold_failures(self, limit: int = 100) -> list[Failure]:
+        """Return failures that nobody was told of yet, oldest first."""
+        return await self._read(failures.untold, limit)
+
+    async def told(self, told: Sequence[Failure], notices: Sequence[NewDelivery] = ()) -> None:
+        """Note that failures were told of, and write the messages that tell them, in one transaction."""
+        notice = failures.Notice(
+            seqs=[failure.seq for failure in told],
+            at=self._now(),
+            deliveries=[deliveries.delivery_row(new) for new in notices],
+        )
+        await self._write(failures.tell, notice)
+
+    async def last_told_at(self) -> datetime | None:
+        """Return when somebody was last told of a failure."""
+        return await self._read(failures.last_told_at)
+
+    # The store itself
+
+    async def counts(self) -> Counts:
+        """Return how much there is of everything."""
+        return await self._read(numbers.counts)
+
+    async def waiting(self, channels: Sequence[str]) -> Waiting:
+        """Return what waits, events and these channels' deliveries; cheap also where the history is long."""
+        return await self._read(numbers.waiting, channels)
+
+    async def channel_stats(self) -> dict[str, ChannelNumbers]:
+        """Return the numbers of each channel that ever had a delivery."""
+        return await self._read(numbers.channels)
+
+    async def purge(self, *, before: datetime, limit: int = 200) -> int:
+        """Remove events received before a moment that are done with, and what hangs on them; returns how many.
+
+        Call it again while it removes as many as `limit` allows.
+        """
+        removed = await self._write(retention.purge, (micros(before), limit))
+        if self._metrics is not None:
+            self._metrics.purged.inc(removed)
+        return removed
+
+    async def check_writable(self) -> None:
+        """Write one row to stable storage.
+
+        Raises:
+            StoreUnavailable: that does not work now.
+            StoreUnusable: the file is not the one that was opened; what is written now would be lost.
+        """
+        await self._write(_probe, self._now())
+        if _identity(self.path) != self._file:
+            raise StoreUnusable(f"{self.path}: moved or replaced while it was in use; put it back and start again")
+
+    def space(self) -> Space:
+        """Return the bytes the store takes and the bytes left on its disk. Asks the file system only."""
+        return numbers.space(self.path)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _probe(connection: Connection, moments: Sequence[int]) -> list[None]:
+    connection.execute(_PROBE, {"id": 1, "at": moments[-1]})
+    return [None] * len(moments)

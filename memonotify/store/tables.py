@@ -1,0 +1,186 @@
+"""The tables, once, for every database. The migrations make the same ones; a test compares them.
+
+Moments are microseconds since 1970 (UTC) as integers; states and reasons are their words; JSON is text, written in
+ASCII so that every character of a body passes through any database.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    literal_column,
+    text,
+)
+
+from memonotify.model import DeliveryState
+
+SCHEMA: Final = "0001"
+"""The newest migration. A database that says something higher was written by a newer version."""
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+_Serial = BigInteger().with_variant(Integer, "sqlite")
+"""A number that the database counts up. SQLite counts only a column declared as INTEGER."""
+
+
+def _partial(name: str, *columns: str, where: str) -> Index:
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+
+
+events = Table(
+    "events",
+    metadata,
+    Column("seq", _Serial, primary_key=True),
+    Column("workspace", Text, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("date", Text, nullable=False),
+    Column("event_type", Text, nullable=False),
+    Column("resource_type", Text, nullable=False),
+    Column("resource_id", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("client", Text, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    # One of the two is set: an event waits, or it is evaluated. As the row does not grow, the change stays on its page.
+    Column("due_at", BigInteger),
+    Column("evaluated_at", BigInteger),
+    Index("uq_events_event_id_workspace", "event_id", "workspace", unique=True),
+    Index("ix_events_received_at", "received_at"),
+    _partial("ix_events_open", "seq", "due_at", where="evaluated_at IS NULL"),
+    # A number is never given twice, also where retention has removed the highest: readers go on from the last they saw.
+    sqlite_autoincrement=True,
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("event_seq", BigInteger, ForeignKey("events.seq", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("rule", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Index("ix_decisions_rule", "rule", "event_seq"),
+    sqlite_with_rowid=False,
+)
+
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("event_seq", BigInteger, ForeignKey("events.seq", ondelete="CASCADE"), primary_key=True),
+    Column("path", Text, primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("fetched_at", BigInteger, nullable=False),
+    Column("status", Integer),
+    Column("body", Text),
+    Column("reason", Text),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("identity", Text, nullable=False),
+    Column("workspace", Text, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("branch", Text, nullable=False),
+    Column("entry", Integer, nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    Column("settled_at", BigInteger),
+    Column("lease", Text, nullable=False, server_default=""),
+    Column("lease_until", BigInteger),
+    Column("reason", Text),
+    Column("detail", Text, nullable=False, server_default=""),
+    _partial("ix_deliveries_pending", "channel", "due_at", where="state = 'pending'"),
+    _partial("ix_deliveries_sending", "channel", "lease_until", where="state = 'sending'"),
+    _partial("ix_deliveries_dead", "created_at", where="state = 'dead'"),
+    Index("ix_deliveries_created_at", "created_at"),
+    Index("ix_deliveries_event", "event_id", "workspace"),
+    Index("ix_deliveries_rule", "rule", "created_at"),
+    Index("ix_deliveries_channel", "channel", "state", "settled_at"),
+)
+
+
+def in_state(state: DeliveryState) -> ColumnElement[bool]:
+    """Return the condition that a delivery is in a state, with the state's word in the statement itself.
+
+    Bound as a parameter it would hide from PostgreSQL that a partial index fits, and SQLite would plan the statement
+    anew at every execution.
+    """
+    return deliveries.c.state == literal_column(f"'{state.value}'")
+
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("delivery_id", Text, ForeignKey("deliveries.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("started_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger, nullable=False),
+    Column("ok", Boolean, nullable=False),
+    Column("reason", Text),
+    Column("status", Integer),
+    Column("detail", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+policy_states = Table(
+    "policy_states",
+    metadata,
+    Column("workspace", Text, primary_key=True),
+    Column("rule", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("value", Boolean, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+failures = Table(
+    "failures",
+    metadata,
+    Column("seq", _Serial, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("workspace", Text, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("delivery_id", Text, nullable=False),
+    Column("told_at", BigInteger),
+    _partial("ix_failures_decision", "rule", "at", where="kind = 'decision_failed'"),
+    Index("ix_failures_told_at", "told_at"),
+    Index("ix_failures_event", "event_id", "workspace"),
+    sqlite_autoincrement=True,
+)
+
+probes = Table(
+    "probes",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
+)
+"""One row that is written to learn whether writing works."""

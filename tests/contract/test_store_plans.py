@@ -1,0 +1,106 @@
+"""Plans: whatever runs while the daemon works finds its rows through an index, however long the history is."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from typing import Any
+
+from fakes import ManualClock
+from sqlalchemy import Engine, event
+from storeparts import START, a_delivery, a_failure, buried, claimed, evaluated, settled, stored, written
+
+from memonotify.errors import Reason
+from memonotify.model import DeliveryState, Evaluation, EventState, FailureKind, StateChange
+from memonotify.store import Store
+
+# "SCAN events" reads a whole table; "SCAN events USING INDEX ix_events_open" only what a partial index holds.
+_WHOLE = re.compile(r"^SCAN (?!m |marked )\w+( USING (COVERING )?INDEX (?!ix_events_open|ix_deliveries_sending)\w+)?$")
+
+
+@contextmanager
+def statements() -> Iterator[dict[str, Any]]:
+    """Collect each statement that any engine runs, with the parameters it was first run with."""
+    seen: dict[str, Any] = {}
+
+    def note(_connection: Any, _cursor: Any, statement: str, values: Any, _context: Any, many: bool) -> None:
+        if statement.startswith(("SELECT", "UPDATE", "DELETE", "INSERT")):
+            seen.setdefault(statement, values[0] if many else values)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+
+async def _work(store: Store, clock: ManualClock) -> None:
+    later = START + timedelta(days=100)
+    change = StateChange(workspace="acme", rule="big", key="k", old=None, new=True)
+    failure = a_failure(FailureKind.DECISION_FAILED, reason=Reason.TEMPLATE)
+    await store.unevaluated()
+    await store.next_event_due()
+    await store.record(evaluated(await stored(store), a_delivery(), change=change, failures=(failure,)))
+    await store.record(Evaluation(event=await stored(store, "e2"), evaluated_at=START))
+    await store.postpone(await stored(store, "e3"), later)
+    await store.policy_state("acme", "big", "k")
+    delivery = await claimed(store)
+    await store.renew(delivery, lease_s=30)
+    await store.settle(settled(delivery, DeliveryState.DEAD, failures=(a_failure(),)))
+    await store.next_due("mail")
+    await store.retry([delivery.id])
+    await store.release(await claimed(store))
+    await store.discard([delivery.id])
+    await store.told(await store.untold_failures(), ())
+    await store.last_told_at()
+    await store.event("acme", "e1")
+    await store.delivery(delivery.id)
+    await store.attempts(delivery.id)
+    await store.deliveries(event_id="e1", workspace="acme")
+    await store.events(state=EventState.RECEIVED)
+    await store.events(rule="big")
+    await store.void_claims()
+    await store.purge(before=later)
+    await store.purge(before=later)
+    await store.check_writable()
+
+
+async def test_no_statement_of_the_daemons_work_reads_a_whole_table(store: Store, clock: ManualClock) -> None:
+    with statements() as seen:
+        await _work(store, clock)
+    assert len(seen) > 30
+    with closing(sqlite3.connect(store.path)) as connection:
+        plans = {
+            statement: [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
+            for statement, values in seen.items()
+        }
+    whole = {statement: plan for statement, plan in plans.items() if any(_WHOLE.match(step) for step in plan)}
+    assert whole == {}
+
+
+async def test_statements_over_open_work_use_the_partial_indexes(store: Store, clock: ManualClock) -> None:
+    with statements() as seen:
+        await written(store, a_delivery())
+        await store.settle(settled(await claimed(store), DeliveryState.SENT))
+        await buried(store, a_delivery("e2"))
+        await store.retry(dead=True)
+        await store.next_due("mail")
+        await store.unevaluated()
+    with closing(sqlite3.connect(store.path)) as connection:
+        text = "\n".join(
+            str(row[3])
+            for statement, values in seen.items()
+            for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)
+        )
+    for name in ("ix_deliveries_pending", "ix_deliveries_sending", "ix_deliveries_dead", "ix_events_open"):
+        assert f"INDEX {name}" in text
+
+
+def test_a_plan_that_reads_a_whole_table_is_seen() -> None:
+    assert _WHOLE.match("SCAN deliveries")
+    assert _WHOLE.match("SCAN deliveries USING INDEX ix_deliveries_created_at")
+    assert not _WHOLE.match("SCAN events USING INDEX ix_events_open")
+    assert not _WHOLE.match("SEARCH deliveries USING INDEX ix_deliveries_event (event_id=?)")

@@ -1,0 +1,131 @@
+"""What tests of the store write into it, each with only what a test cares about to be named."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from fakes import ManualClock
+
+from memonotify.errors import Reason
+from memonotify.model import (
+    Attempt,
+    Branch,
+    Decision,
+    Delivery,
+    DeliveryState,
+    Evaluation,
+    Event,
+    Failure,
+    FailureKind,
+    NewDelivery,
+    Notification,
+    Outcome,
+    Settlement,
+    delivery_id,
+)
+from memonotify.store import Store
+
+START = ManualClock().now()
+HOUR = timedelta(hours=1)
+
+
+def an_event(name: str = "e1", *, workspace: str = "acme", at: datetime = START, **body: Any) -> Event:
+    return Event(
+        workspace=workspace,
+        id=name,
+        date="2026-03-02T09:00:00+00:00",
+        event_type="transaction_confirmed",
+        resource_type="transaction",
+        resource_id="r1",
+        body={"id": name, "event_type": "transaction_confirmed", **body},
+        received_at=at,
+        client="35.181.64.230",
+    )
+
+
+def a_delivery(
+    name: str = "e1", *, rule: str = "big", channel: str = "mail", entry: int = 0, at: datetime = START, **fields: Any
+) -> NewDelivery:
+    return NewDelivery(
+        id=fields.pop("id", delivery_id("acme", name, rule, Branch.NOTIFY, entry)),
+        workspace="acme",
+        event_id=name,
+        rule=rule,
+        branch=Branch.NOTIFY,
+        entry=entry,
+        notification=Notification(channel=channel, payload={"text": f"{rule} of {name}"}),
+        created_at=at,
+        due_at=fields.pop("due_at", at),
+        **fields,
+    )
+
+
+def a_failure(kind: FailureKind = FailureKind.DEAD_LETTER, *, at: datetime = START, **fields: Any) -> Failure:
+    values: dict[str, Any] = {
+        "workspace": "acme",
+        "event_id": "e1",
+        "rule": "big",
+        "channel": "mail",
+        "reason": Reason.TIMEOUT,
+        "detail": "no answer",
+    }
+    return Failure(kind=kind, at=at, **{**values, **fields})
+
+
+async def stored(store: Store, name: str = "e1", **options: Any) -> Event:
+    """Receive an event and return it as the store has it."""
+    event = an_event(name, **options)
+    await store.receive(event)
+    found = await store.event(event.workspace, name)
+    assert found is not None
+    return found
+
+
+def evaluated(event: Event, *deliveries: NewDelivery, at: datetime = START, **fields: Any) -> Evaluation:
+    """Return the evaluation of an event by one rule, with the messages it made."""
+    decision = Decision(rule="big", outcome=Outcome.MATCHED, deliveries=deliveries, change=fields.pop("change", None))
+    return Evaluation(event=event, evaluated_at=at, decisions=(decision,), **fields)
+
+
+async def written(store: Store, *deliveries: NewDelivery, name: str = "e1") -> Event:
+    """Receive an event and write the deliveries of its evaluation."""
+    event = await stored(store, name)
+    assert await store.record(evaluated(event, *deliveries))
+    return event
+
+
+def an_attempt(delivery: Delivery, *, ok: bool, at: datetime = START, reason: Reason | None = None) -> Attempt:
+    return Attempt(
+        delivery_id=delivery.id,
+        number=delivery.attempts,
+        started_at=at,
+        ended_at=at + timedelta(seconds=1),
+        ok=ok,
+        reason=reason,
+        status=200 if ok else 503,
+        detail="250 queued" if ok else "come again",
+    )
+
+
+def settled(delivery: Delivery, state: DeliveryState, *, at: datetime = START, **fields: Any) -> Settlement:
+    """Return how an attempt ended: sent, dead, or to be tried again at `due_at`."""
+    ok = state is DeliveryState.SENT
+    attempt = an_attempt(delivery, ok=ok, at=at, reason=None if ok else Reason.SERVER_ERROR)
+    return Settlement(delivery=delivery, attempt=attempt, state=state, **fields)
+
+
+async def claimed(store: Store, channel: str = "mail") -> Delivery:
+    """Claim the one delivery that is due."""
+    (delivery,) = await store.claim(channel, limit=10, lease_s=30)
+    return delivery
+
+
+async def buried(store: Store, *deliveries: NewDelivery) -> Sequence[str]:
+    """Write deliveries and let each die at its first attempt; returns their ids."""
+    await written(store, *deliveries)
+    for channel in {new.notification.channel for new in deliveries}:
+        for delivery in await store.claim(channel, limit=100, lease_s=30):
+            assert await store.settle(settled(delivery, DeliveryState.DEAD))
+    return [new.id for new in deliveries]
