@@ -1,0 +1,217 @@
+"""The client of the bank's API: signed calls, one resource at a time, within the bank's quota and by the bank's clock.
+
+In: a workspace's API settings and a path under `/v2/`. Out: a Snapshot or plain JSON data, or a FetchError whose Reason
+says whether to come again. Retries belong to the caller, but for one: a 401 that a wrong clock explains. Called by the
+engine, by look-ups, and by whatever manages webhooks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json as json_text
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import httpx
+
+from memonotify import __version__
+from memonotify.config.values import BankApi
+from memonotify.errors import FetchError, Reason
+from memonotify.memobank.answers import Answer, decode, failure, timed_out, translated
+from memonotify.memobank.clockoffset import ClockOffset
+from memonotify.memobank.quota import Quota
+from memonotify.memobank.signer import Signer, new_token_id
+from memonotify.memobank.target import checked_target
+from memonotify.metrics import Metrics
+from memonotify.model import Clock, Snapshot
+
+_MAX_BYTES: Final = 1024 * 1024
+_CONCURRENCY: Final = 8
+_PATIENCE_S: Final = 10.0
+_TELLING_OFFSET_S: Final = 2.0
+
+
+class BankClient:
+    """Calls the API of one workspace. Safe to use concurrently; at most eight calls are under way.
+
+    `clock_offset_s` is the bank's clock minus ours as measured, `quota` what is left as the bank told it. `pause` waits
+    for a quota that resets soon; one that resets later is a RATE_LIMITED without a call.
+
+    Resources: keeps connections open until `close`.
+
+    Raises:
+        FetchError: CONFIGURATION, where the private key cannot be used.
+    """
+
+    def __init__(
+        self,
+        workspace: str,
+        api: BankApi,
+        *,
+        clock: Clock,
+        metrics: Metrics,
+        transport: httpx.AsyncBaseTransport | None = None,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        new_id: Callable[[], str] = new_token_id,
+    ) -> None:
+        self._workspace = workspace
+        self._timeout_s = api.timeout_s
+        self._secret = api.secret
+        self._clock = clock
+        self._metrics = metrics
+        self._pause = pause
+        self._base = httpx.URL(api.base_url)
+        host = self._base.raw_host.decode("ascii")
+        self._signer = Signer(api.thumbprint, api.secret, api.private_key, host, new_id=new_id)
+        self._offset = ClockOffset()
+        self.quota = Quota()
+        self._slots = asyncio.Semaphore(_CONCURRENCY)
+        self._first = asyncio.Lock()
+        self._acquainted = False
+        self._http = httpx.AsyncClient(
+            transport=transport,
+            timeout=httpx.Timeout(api.timeout_s),
+            limits=httpx.Limits(max_connections=_CONCURRENCY, max_keepalive_connections=_CONCURRENCY),
+            follow_redirects=False,
+            trust_env=False,
+            # Identity, so that the cap on what is read holds for what is kept as well.
+            headers={"User-Agent": f"memonotify/{__version__}", "Accept-Encoding": "identity"},
+        )
+
+    @property
+    def clock_offset_s(self) -> float:
+        """The bank's clock minus ours, in seconds; 0.0 while below a second."""
+        return self._offset.seconds
+
+    async def fetch(self, path: str) -> Snapshot:
+        """Get one resource or list and return it with the moment it was had.
+
+        Raises:
+            FetchError: for every way not to get it; NOT_FOUND where the bank does not know it.
+        """
+        answer = await self._call("GET", path, None)
+        data = decode(answer.body)
+        if not isinstance(data, dict | list):
+            raise FetchError(Reason.INVALID_RESPONSE, "the bank's answer is JSON but neither object nor list")
+        return Snapshot(path=path, fetched_at=self._clock.now(), status=answer.status, body=data)
+
+    async def request(self, method: str, path: str, *, json: Any = None) -> Any:
+        """Make any call; `json` becomes the body unless None. Returns the answer's data, None where it has no body.
+
+        Raises:
+            FetchError: as `fetch`.
+        """
+        body = None if json is None else json_text.dumps(json, ensure_ascii=False, separators=(",", ":")).encode()
+        answer = await self._call(method.upper(), path, body)
+        return decode(answer.body) if answer.body else None
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._http.aclose()
+
+    async def _call(self, method: str, path: str, body: bytes | None) -> Answer:
+        began = self._clock.monotonic()
+        try:
+            answer = await self._within_quota(method, checked_target(path), body)
+        except FetchError as error:
+            self._metrics.fetches.labels(self._workspace, error.reason).inc()
+            raise
+        finally:
+            self._metrics.fetch_seconds.observe(max(self._clock.monotonic() - began, 0.0))
+        self._metrics.fetches.labels(self._workspace, "ok").inc()
+        return answer
+
+    async def _within_quota(self, method: str, target: str, body: bytes | None) -> Answer:
+        async with self._slots:
+            signed_with_s = self._offset.seconds
+            answer = await self._exchange(method, target, body)
+            if answer.status == 401 and abs(self._offset.seconds - signed_with_s) > _TELLING_OFFSET_S:
+                answer = await self._exchange(method, target, body)
+        if answer.is_success:
+            return answer
+        raise failure(answer, now=self._clock.now(), secret=self._secret.reveal())
+
+    async def _wait_for_quota(self) -> None:
+        patience_s = _PATIENCE_S
+        while (wait_s := self.quota.wait_s(self._clock.monotonic())) > 0:
+            if wait_s > patience_s:
+                raise FetchError(Reason.RATE_LIMITED, "the bank's quota is spent", retry_after_s=wait_s)
+            patience_s -= wait_s
+            await self._pause(wait_s)
+
+    async def _exchange(self, method: str, target: str, body: bytes | None) -> Answer:
+        if not self._acquainted:
+            # The very first call goes alone: its answer brings the quota and the bank's clock for all that follow.
+            async with self._first:
+                if not self._acquainted:
+                    try:
+                        return await self._exchange_now(method, target, body)
+                    finally:
+                        self._acquainted = True
+        return await self._exchange_now(method, target, body)
+
+    async def _exchange_now(self, method: str, target: str, body: bytes | None) -> Answer:
+        await self._wait_for_quota()
+        self.quota.begin()
+        answered = False
+        try:
+            sent_at, began = self._clock.now(), self._clock.monotonic()
+            answer = await self._send(self._signed(method, target, body, sent_at))
+            answered = True
+            self._learn(answer, sent_at, self._clock.monotonic() - began)
+        finally:
+            self.quota.end(answered=answered)
+        return answer
+
+    def _signed(self, method: str, target: str, body: bytes | None, now: datetime) -> httpx.Request:
+        headers = {"Accept": "application/json"}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        try:
+            request = self._http.build_request(method, self._base.join(target), content=body, headers=headers)
+        except (httpx.InvalidURL, ValueError):
+            raise FetchError(Reason.REJECTED, "the API path cannot be written as a URL") from None
+        # What is signed is what the library really sends, whatever it percent-encoded.
+        on_the_wire = request.url.raw_path.decode("ascii")
+        token = self._signer.token(method, on_the_wire, body, now + timedelta(seconds=self._offset.seconds))
+        request.headers["Authorization"] = f"Bearer {token}"
+        return request
+
+    async def _send(self, request: httpx.Request) -> Answer:
+        try:
+            # The library's own limits are per read; a server that drips would hold a slot for ever.
+            async with asyncio.timeout(self._timeout_s):
+                response = await self._http.send(request, stream=True)
+                try:
+                    return Answer(
+                        status=response.status_code, headers=response.headers, body=await self._read(response)
+                    )
+                finally:
+                    await response.aclose()
+        except TimeoutError:
+            raise timed_out(self._timeout_s) from None
+        except httpx.HTTPError as error:
+            raise translated(error, self._timeout_s) from None
+
+    async def _read(self, response: httpx.Response) -> bytes:
+        if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+            if response.is_success:
+                raise FetchError(Reason.INVALID_RESPONSE, "the bank's answer is compressed, which was not asked for")
+            return b""
+        body = bytearray()
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) > _MAX_BYTES:
+                if response.is_success:
+                    raise FetchError(Reason.TOO_LARGE, f"the bank's answer is over {_MAX_BYTES} bytes")
+                # The status says all that counts.
+                break
+        return bytes(body)
+
+    def _learn(self, answer: Answer, sent_at: datetime, elapsed_s: float) -> None:
+        self._offset.observe(answer.headers.get("Date"), sent_at=sent_at, elapsed_s=elapsed_s)
+        self.quota.observe(answer.headers, now=self._clock.monotonic(), refused=answer.status == 429)
+        self._metrics.clock_offset.labels(self._workspace).set(self._offset.seconds)
+        if self.quota.remaining is not None:
+            self._metrics.quota_remaining.labels(self._workspace).set(self.quota.remaining)
