@@ -1,0 +1,186 @@
+"""Evaluates one event: every rule whose match fits decides, and all they conclude becomes one Evaluation.
+
+In: an event with its candidate rules. Out: the Evaluation, not yet written; or PutOff. The engine calls and records it.
+
+One event is one transaction. So where one of its rules waits for the bank, the others wait with it: their messages come
+later, but never twice, and never without the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from random import Random
+from typing import Any, Final, Protocol
+
+from memonotify.config.values import Retry
+from memonotify.engine.decide import Given, Lookup, Remembered, decide
+from memonotify.engine.hold import Hold
+from memonotify.engine.inquiry import Bank, Inquiry
+from memonotify.engine.order import Order, Turn
+from memonotify.errors import Reason
+from memonotify.model import Clock, Decision, Evaluation, Event, Failure, FailureKind, Outcome
+from memonotify.rules.values import Rule
+
+MAX_TURN_S: Final = 0.01
+"""How long one event's rules are decided before other tasks get a turn."""
+
+
+class Memory(Protocol):
+    """What is used of the store: the answer remembered for a key, None where it is unknown."""
+
+    async def policy_state(self, workspace: str, rule: str, key: str) -> bool | None: ...
+
+
+class LookUps(Protocol):
+    """Who answers a rule's look-ups; an Inquiry does."""
+
+    async def look_up(self, lookup: Lookup) -> Given: ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Work:
+    """One event under evaluation: its rules, what was asked of the bank for it, and its turns by rule."""
+
+    event: Event
+    rules: tuple[Rule, ...]
+    inquiry: Inquiry
+    turns: dict[str, Turn] = field(default_factory=dict)
+
+
+class Evaluator:
+    """Holds what every evaluation needs. Safe to use concurrently for different events."""
+
+    def __init__(
+        self,
+        *,
+        memory: Memory,
+        banks: Mapping[str, Bank],
+        resource_types: Mapping[str, str],
+        retry: Retry,
+        clock: Clock,
+        random: Random,
+    ) -> None:
+        self._memory = memory
+        self._banks = banks
+        self._resource_types = resource_types
+        self._retry = retry
+        self._clock = clock
+        self._random = random
+        self._holds = {workspace: Hold(retry, clock, random) for workspace in banks}
+        self._order = Order()
+
+    def begin(self, event: Event, rules: tuple[Rule, ...]) -> Work:
+        """Take the event's turns. Call it in the order of arrival, and `end` in any case."""
+        inquiry = Inquiry(
+            event,
+            self._banks.get(event.workspace),
+            resource_types=self._resource_types,
+            retry=self._retry,
+            clock=self._clock,
+            random=self._random,
+            hold=self._holds.get(event.workspace),
+        )
+        turns = {rule.name: self._order.join(event.workspace, rule.name) for rule in rules if rule.on_change}
+        return Work(event=event, rules=rules, inquiry=inquiry, turns=turns)
+
+    async def evaluate(self, work: Work) -> Evaluation:
+        """Decide every rule. Doing it again for the same work asks the store again, but not the bank.
+
+        Raises:
+            PutOff: the bank may give later what a rule needs.
+            StoreUnavailable: the store could not say what is remembered.
+        """
+        resource = Given(value=None)
+        if any(rule.needs_resource for rule in work.rules):
+            resource = await work.inquiry.resource()
+        decisions = await self._decisions(work, resource)
+        at = self._clock.now()
+        return Evaluation(
+            event=work.event,
+            evaluated_at=at,
+            decisions=tuple(decisions),
+            snapshots=work.inquiry.snapshots,
+            failures=tuple(
+                Failure(
+                    kind=FailureKind.DECISION_FAILED,
+                    workspace=work.event.workspace,
+                    event_id=work.event.id,
+                    rule=decision.rule,
+                    channel="",
+                    reason=Reason.TEMPLATE,
+                    detail=decision.detail,
+                    at=at,
+                )
+                for decision in decisions
+                if decision.outcome is Outcome.FAILED
+            ),
+        )
+
+    def end(self, work: Work) -> None:
+        """Give the event's turns up: it is recorded or put off."""
+        for rule, turn in work.turns.items():
+            self._order.leave(work.event.workspace, rule, turn)
+
+    async def _decisions(self, work: Work, resource: Given) -> list[Decision]:
+        """Decide rule by rule, letting others have a turn where many rules match: the webhook is one of them."""
+        decisions = []
+        began_s = self._clock.monotonic()
+        for rule in work.rules:
+            decisions.append(await self._decide(rule, work, resource))
+            if self._clock.monotonic() - began_s > MAX_TURN_S:
+                await asyncio.sleep(0)
+                began_s = self._clock.monotonic()
+        return decisions
+
+    async def _decide(self, rule: Rule, work: Work, resource: Given) -> Decision:
+        turn = work.turns.get(rule.name)
+        decision = await conclude(
+            rule,
+            event=work.event,
+            resource=resource,
+            inquiry=work.inquiry,
+            memory=self._memory,
+            at=self._clock.now(),
+            turn=turn,
+        )
+        if turn is not None and decision.change is None:
+            # Nothing to remember: those behind need not wait for the transaction.
+            self._order.leave(work.event.workspace, rule.name, turn)
+        return decision
+
+
+async def conclude(
+    rule: Rule,
+    *,
+    event: Event,
+    resource: Given,
+    inquiry: LookUps,
+    memory: Memory,
+    at: datetime,
+    turn: Turn | None = None,
+) -> Decision:
+    """Decide one rule, with the bank and the store answering what it asks, in its turn where order matters.
+
+    Raises:
+        PutOff: the bank may give later what the rule needs.
+        StoreUnavailable: the store could not say what is remembered.
+    """
+    deciding = decide(rule, event=event, resource=resource, at=at)
+    answer: Any = None
+    while True:
+        try:
+            ask = deciding.send(answer)
+        except StopIteration as stop:
+            decision: Decision = stop.value
+            return decision
+        if isinstance(ask, Remembered):
+            if turn is not None:
+                await turn.decide(ask.key)
+            answer = await memory.policy_state(event.workspace, rule.name, ask.key)
+        else:
+            if turn is not None:
+                await turn.look()
+            answer = await inquiry.look_up(ask)

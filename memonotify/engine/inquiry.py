@@ -1,0 +1,179 @@
+"""What the bank gives for one event: its resource and its rules' look-ups, each path asked once.
+
+In: an event and its workspace's client. Out: a Given per question, with a note where the bank gave nothing, and the
+snapshots for the store. Where the bank may still give it later, PutOff says how long to wait. `evaluate` and the
+preview call; nothing is kept beyond the event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from random import Random
+from typing import Final, Protocol
+
+from memonotify.catalogue import resource_path
+from memonotify.config.values import Retry
+from memonotify.engine.decide import Given, Lookup
+from memonotify.engine.hold import Hold
+from memonotify.errors import FetchError, Reason
+from memonotify.logs import logger
+from memonotify.model import Clock, Event, Snapshot
+from memonotify.policies.waits import wait_s
+
+MISSING_TRIES: Final = 3
+"""How often a resource that the bank does not know is asked for: it may not be there yet, or gone for good."""
+
+LEAST_TRIES: Final = 8
+"""An event that is already old when it is first evaluated (the daemon was off) still gets this many tries: minutes."""
+
+
+class Bank(Protocol):
+    """What is used of the bank's client."""
+
+    async def fetch(self, path: str) -> Snapshot: ...
+
+
+class PutOff(Exception):  # noqa: N818 - a state, not a mistake
+    """The event cannot be evaluated now; come again after `wait_s` seconds. `was_asked`: the bank was, and failed."""
+
+    def __init__(self, wait_s: float, reason: Reason, *, was_asked: bool) -> None:
+        super().__init__(f"{reason}, come again in {wait_s:.1f} s")
+        self.wait_s = wait_s
+        self.reason = reason
+        self.was_asked = was_asked
+
+
+class _HeldError(FetchError):
+    """The bank was not asked; `retry_after_s` is when it is worth asking."""
+
+
+class Inquiry:
+    """The questions of one event. `bank` is None where its workspace has no API settings; not for concurrent use.
+
+    Without a `hold` (in a preview) nothing is put off: what the bank does not give at once is not there.
+    """
+
+    def __init__(
+        self,
+        event: Event,
+        bank: Bank | None,
+        *,
+        resource_types: Mapping[str, str],
+        retry: Retry,
+        clock: Clock,
+        random: Random,
+        hold: Hold | None = None,
+    ) -> None:
+        self._event = event
+        self._bank = bank
+        self._resource_types = resource_types
+        self._retry = retry
+        self._clock = clock
+        self._random = random
+        self._hold = hold
+        self._given: dict[str, Given] = {}
+        self._snapshots: list[Snapshot] = []
+
+    @property
+    def snapshots(self) -> tuple[Snapshot, ...]:
+        """What was asked and answered, in order."""
+        return tuple(self._snapshots)
+
+    async def resource(self) -> Given:
+        """Return the event's resource; None, with a note, where there is none to have.
+
+        Raises:
+            PutOff: the bank may give it later.
+        """
+        event = self._event
+        path = resource_path(event.resource_type, event.resource_id, self._resource_types)
+        if path is None:
+            return Given(value=None, note=f"no path is known for a resource of type {event.resource_type}")
+        return await self._ask(path, "the resource")
+
+    async def look_up(self, lookup: Lookup) -> Given:
+        """Return what a look-up brings.
+
+        Raises:
+            PutOff: the bank may give it later.
+        """
+        return await self._ask(lookup.path, f"the look-up {lookup.name}")
+
+    async def _ask(self, path: str, what: str) -> Given:
+        if path not in self._given:
+            self._given[path] = await self._fetch(path, what)
+        return self._given[path]
+
+    async def _fetch(self, path: str, what: str) -> Given:
+        if self._bank is None:
+            return Given(value=None, note=f"{what} was not asked for: workspace {self._event.workspace} has no api")
+        try:
+            snapshot = await self._call(self._bank, path)
+        except FetchError as error:
+            return self._without(path, what, error)
+        self._snapshots.append(snapshot)
+        return Given(value=snapshot.body)
+
+    async def _call(self, bank: Bank, path: str) -> Snapshot:
+        hold = self._hold
+        if hold is None:
+            return await bank.fetch(path)
+        held_s = hold.wait_s()
+        if held_s is not None:
+            raise _HeldError(hold.reason, "the bank is not asked while it is away", retry_after_s=held_s)
+        try:
+            snapshot = await bank.fetch(path)
+        except FetchError as error:
+            hold.failed(error)
+            raise
+        except BaseException:
+            hold.abandoned()
+            raise
+        hold.answered()
+        return snapshot
+
+    def _without(self, path: str, what: str, error: FetchError) -> Given:
+        """Put the event off where that may help; otherwise go on with nothing and say so."""
+        if self._hold is not None and (patience_s := self._patience_s(error)) is not None:
+            raise PutOff(patience_s, error.reason, was_asked=not isinstance(error, _HeldError)) from error
+        gone = error.reason is Reason.NOT_FOUND
+        if not gone:
+            logger().warning(
+                "bank_gave_nothing",
+                workspace=self._event.workspace,
+                event_id=self._event.id,
+                path=path,
+                reason=str(error.reason),
+                detail=error.detail,
+            )
+        self._snapshots.append(
+            Snapshot(path=path, fetched_at=self._clock.now(), status=error.status, body=None, reason=error.reason)
+        )
+        note = (
+            f"the bank has no such resource any more: {path}"
+            if gone
+            else f"the bank did not give {what}: {error.reason}"
+        )
+        return Given(value=None, note=note)
+
+    def _patience_s(self, error: FetchError) -> float | None:
+        """For how long to wait before the next try, or None where there is none."""
+        tries = self._event.attempts + 1
+        if error.reason is Reason.NOT_FOUND:
+            if tries >= MISSING_TRIES:
+                return None
+            return wait_s(1, self._retry, self._random)
+        if not error.is_retried:
+            return None
+        left_s = self._retry.give_up_after_s - self._age_s()
+        if left_s <= 0 and tries >= LEAST_TRIES:
+            return None
+        patience_s = error.retry_after_s or 0.0
+        if not isinstance(error, _HeldError):
+            patience_s = wait_s(tries, self._retry, self._random, floor_s=patience_s)
+        # The last try falls on the moment of giving up, not somewhere behind it.
+        return min(patience_s, left_s) if left_s > 0 else patience_s
+
+    def _age_s(self) -> float:
+        return (self._clock.now() - self._event.received_at) / timedelta(seconds=1)

@@ -1,0 +1,170 @@
+"""What an event would send, and why a rule stays silent.
+
+In: an event, the rules, and who answers for the bank and the store. Out: a Preview with one RulePreview per rule, in
+the rules' order, with the rendered messages. Nothing is stored, counted or sent. Called by `memonotify try`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+from memonotify.engine.decide import Given, Lookup, context_of
+from memonotify.engine.evaluate import Memory, conclude
+from memonotify.model import Decision, Event, NewDelivery, Outcome
+from memonotify.rules.match import fits
+from memonotify.rules.values import Rule, Ruleset
+
+_ABSENT = object()
+_MONEY: Final = ("amount", "currency")
+
+
+class Answers(Protocol):
+    """Who answers for the bank. An Inquiry without a hold does: what is not there at once is not there."""
+
+    async def resource(self) -> Given: ...
+    async def look_up(self, lookup: Lookup) -> Given: ...
+
+
+class NoMemory:
+    """A memory that knows no key: what a rule would do the first time."""
+
+    async def policy_state(self, workspace: str, rule: str, key: str) -> bool | None:  # noqa: ARG002 - nothing is known
+        """Return None."""
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RulePreview:
+    """What one rule would do. `outcome` is None where its `match` does not fit.
+
+    `why` says why nothing would be sent, and is empty where something would. `values` are what the condition reads, as
+    dotted names, and only of what is there; `condition` is its source.
+    """
+
+    rule: str
+    file: str
+    line: int
+    outcome: Outcome | None
+    why: str = ""
+    condition: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    messages: tuple[NewDelivery, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What an event would do. `resource` is what the rules saw; `note` says why it is none, where it is."""
+
+    event: Event
+    resource: Any
+    note: str
+    rules: tuple[RulePreview, ...]
+
+    @property
+    def messages(self) -> tuple[NewDelivery, ...]:
+        """Everything that would be sent."""
+        return tuple(message for rule in self.rules for message in rule.messages)
+
+
+async def preview(
+    event: Event,
+    ruleset: Ruleset,
+    *,
+    answers: Answers,
+    at: datetime,
+    memory: Memory | None = None,
+    resource: Given | None = None,
+) -> Preview:
+    """Decide every rule for an event.
+
+    `resource` stands for what the bank would answer; without it the bank is asked, if a rule needs it.
+
+    Raises:
+        StoreUnavailable: `memory` could not answer.
+    """
+    candidates = ruleset.candidates(event.event_type, event.resource_type, event.workspace)
+    if resource is None:
+        needed = any(rule.needs_resource for rule in candidates)
+        resource = await answers.resource() if needed else Given(value=None)
+    found = []
+    for rule in ruleset.rules:
+        if rule not in candidates:
+            found.append(
+                RulePreview(rule=rule.name, file=rule.file, line=rule.line, outcome=None, why=_misfit(rule, event))
+            )
+            continue
+        noting = _Noting(answers)
+        decision = await conclude(
+            rule, event=event, resource=resource, inquiry=noting, memory=memory or NoMemory(), at=at
+        )
+        found.append(_previewed(rule, decision, context_of(event, resource.value) | noting.values))
+    return Preview(event=event, resource=resource.value, note=resource.note, rules=tuple(found))
+
+
+class _Noting:
+    """Passes look-ups on and keeps what they brought, by name."""
+
+    def __init__(self, answers: Answers) -> None:
+        self._answers = answers
+        self.values: dict[str, Any] = {}
+
+    async def look_up(self, lookup: Lookup) -> Given:
+        given = await self._answers.look_up(lookup)
+        self.values[lookup.name] = given.value
+        return given
+
+
+def _previewed(rule: Rule, decision: Decision, context: Mapping[str, Any]) -> RulePreview:
+    why = decision.detail
+    if decision.outcome is Outcome.MATCHED and not decision.deliveries:
+        why = "none of its messages is due"
+    return RulePreview(
+        rule=rule.name,
+        file=rule.file,
+        line=rule.line,
+        outcome=decision.outcome,
+        why=why,
+        condition=rule.when.source.strip() if rule.when is not None else "",
+        values=_values(rule, context),
+        messages=decision.deliveries,
+    )
+
+
+def _values(rule: Rule, context: Mapping[str, Any]) -> dict[str, Any]:
+    """What the condition's dotted names stand for; a name that only leads to a longer one is left out."""
+    if rule.when is None:
+        return {}
+    paths = rule.when.analysis.paths
+    longest = [path for path in sorted(paths) if not any(other[: len(path)] == path != other for other in paths)]
+    # `resource | amount` reads two fields without naming them.
+    longest += [(*path, name) for path in sorted(paths) if _is_money(_value(path, context)) for name in _MONEY]
+    found = {".".join(path): _value(path, context) for path in longest if len(path) > 1}
+    return {name: value for name, value in found.items() if value is not _ABSENT}
+
+
+def _is_money(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(name in value for name in _MONEY)
+
+
+def _value(path: tuple[str, ...], context: Mapping[str, Any]) -> Any:
+    value: Any = context
+    for name in path:
+        if not isinstance(value, Mapping) or name not in value:
+            return _ABSENT
+        value = value[name]
+    return value
+
+
+def _misfit(rule: Rule, event: Event) -> str:
+    """Name the first part of `match` that does not fit."""
+    for name, patterns, value in (
+        ("event_type", rule.match.event_type, event.event_type),
+        ("resource_type", rule.match.resource_type, event.resource_type),
+        ("workspace", rule.match.workspace, event.workspace),
+    ):
+        if patterns is not None and not fits(patterns, value):
+            return f"match: {name} is {value}, and the rule looks at {', '.join(patterns)}"
+    return "match does not fit"

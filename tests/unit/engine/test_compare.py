@@ -1,0 +1,61 @@
+"""A message against what a test expects."""
+
+from __future__ import annotations
+
+import pytest
+
+from memonotify.engine.compare import Piece, differences
+
+
+def _fields(expected, payload):
+    return [difference.field for difference in differences(expected, payload)]
+
+
+@pytest.mark.parametrize("space", [" ", "\u00a0", "\u202f", "\u2009", "\n", "\t ", " \u00a0 "])
+def test_white_space_of_every_kind_compares_alike(space):
+    assert not differences({"subject": "120,50 €"}, {"subject": f"120,50{space}€ "})
+
+
+def test_what_the_expectation_does_not_name_does_not_count():
+    assert not differences({"rule": "r", "channel": "c"}, {"subject": "anything"})
+
+
+def test_a_text_is_compared_as_a_whole_and_html_is_contained():
+    assert _fields({"text": "Hello"}, {"text": "Hello there"}) == ["text"]
+    assert not differences({"html": "<b>1</b>"}, {"html": "<p>so <b>1</b> it is</p>"})
+    assert _fields({"html": "<b>2</b>"}, {"html": "<p>so <b>1</b> it is</p>"}) == ["html (contains)"]
+
+
+def test_json_is_a_subset_at_any_depth():
+    payload = {"json": {"cents": 12050, "more": {"a": 1, "b": 2}, "list": [{"x": 1, "y": 2}]}}
+    assert not differences({"json": {"more": {"a": 1}, "list": [{"y": 2}]}}, payload)
+    assert _fields({"json": {"more": {"a": 2}}}, payload) == ["json.more.a"]
+    assert _fields({"json": {"list": []}}, payload) == ["json.list"]
+    assert _fields({"json": {"gone": None}}, payload) == ["json.gone"]
+
+
+@pytest.mark.parametrize(("expected", "got"), [("12050", 12050), (12050, "12050"), (True, 1), (0, False), (None, 0)])
+def test_values_of_different_types_differ(expected, got):
+    assert _fields({"json": {"v": expected}}, {"json": {"v": got}}) == ["json.v"]
+
+
+def test_the_order_of_recipients_does_not_count():
+    assert not differences({"to": ["a@x.fr", "b@x.fr"]}, {"to": ["b@x.fr", "a@x.fr"]})
+    assert not differences({"to": "a@x.fr"}, {"to": ["a@x.fr"]})
+    assert _fields({"to": "a@x.fr"}, {"to": ["a@x.fr", "b@x.fr"]}) == ["to"]
+
+
+def test_headers_are_a_subset_whatever_their_case():
+    assert not differences({"headers": {"x-kind": "debit"}}, {"headers": {"X-Kind": "debit", "X-Other": "1"}})
+    assert _fields({"headers": {"X-Kind": "debit"}}, {}) == ["headers.X-Kind"]
+
+
+def test_a_difference_is_told_word_by_word():
+    (found,) = differences({"subject": "Debit returned today"}, {"subject": "Debit failed today"})
+    assert found.pieces == (
+        Piece("same", "Debit "),
+        Piece("missing", "returned "),
+        Piece("extra", "failed "),
+        Piece("same", "today"),
+    )
+    assert str(found) == "subject: expected 'Debit returned today', got 'Debit failed today'"
