@@ -1,0 +1,336 @@
+"""The webhook's server over real connections, with the store's seam in our hands."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from fakes import ManualClock
+
+from memonotify.config.values import Listen, Server, Tls, Workspace
+from memonotify.errors import StoreUnavailable
+from memonotify.intake.server import MAX_BODY_BYTES, Intake
+from memonotify.metrics import Metrics
+from memonotify.model import Event
+from memonotify.secret import Secret
+
+EVENT = {
+    "id": "e-1",
+    "date": "2024-11-12T11:14:03+00:00",
+    "event_type": "transaction_confirmed",
+    "resource_type": "transaction",
+    "resource_id": "r-1",
+}
+AUTH = {"Authorization": "Bearer new-token"}
+JSON = {"Content-Type": "application/json"}
+SERVER = Server(listen=Listen(host="127.0.0.1"), allowed_ips=(ip_network("127.0.0.1/32"),))
+
+
+class FakeStore:
+    """Stands at the store's seam; `fault` is raised by the next receive."""
+
+    def __init__(self) -> None:
+        self.events: dict[tuple[str, str], Event] = {}
+        self.submitted: list[Event] = []
+        self.fault: Exception | None = None
+        self.backlog = 0
+
+    async def receive(self, event: Event) -> int | None:
+        if self.fault is not None:
+            raise self.fault
+        key = (event.workspace, event.id)
+        if key in self.events:
+            return None
+        self.events[key] = event
+        return len(self.events)
+
+    def submit(self, event: Event, seq: int) -> None:
+        self.submitted.append(replace(event, seq=seq))
+
+
+Start = Callable[..., Any]
+
+
+@pytest.fixture
+def store() -> FakeStore:
+    return FakeStore()
+
+
+@asynccontextmanager
+async def _intake(store: FakeStore, server: Server = SERVER) -> AsyncIterator[Intake]:
+    intake = Intake(
+        server,
+        [
+            Workspace(name="acme", tokens=(Secret("old-token"), Secret("new-token"))),
+            Workspace(name="beta", tokens=(Secret("beta-token"),)),
+        ],
+        receive=store.receive,
+        submit=store.submit,
+        backlog=lambda: store.backlog,
+        clock=ManualClock(),
+        metrics=Metrics(),
+    )
+    await intake.start()
+    try:
+        yield intake
+    finally:
+        await intake.stop(1)
+
+
+@pytest.fixture
+async def client(store: FakeStore) -> AsyncIterator[httpx.AsyncClient]:
+    async with _intake(store) as intake, httpx.AsyncClient(base_url=f"http://{intake.address}") as client:
+        yield client
+
+
+async def _post(client: httpx.AsyncClient, path: str = "/webhooks/acme", **changes: Any) -> httpx.Response:
+    return await client.post(path, **{"content": json.dumps(EVENT), "headers": AUTH | JSON} | changes)
+
+
+async def test_an_event_is_answered_after_it_is_stored_and_is_handed_on(
+    client: httpx.AsyncClient, store: FakeStore
+) -> None:
+    response = await _post(client)
+    assert response.status_code == 204
+    assert response.content == b""
+    [event] = store.submitted
+    assert (event.workspace, event.id, event.seq, event.client) == ("acme", "e-1", 1, "127.0.0.1")
+    assert event.body == EVENT
+
+
+async def test_a_duplicate_is_answered_alike_and_not_handed_on(client: httpx.AsyncClient, store: FakeStore) -> None:
+    await _post(client)
+    assert (await _post(client)).status_code == 204
+    assert len(store.submitted) == 1
+
+
+@pytest.mark.parametrize("token", ["old-token", "new-token"])
+async def test_both_tokens_open_while_rotating(client: httpx.AsyncClient, token: str) -> None:
+    response = await _post(client, headers=JSON | {"Authorization": f"bearer {token}"})
+    assert response.status_code == 204
+
+
+@pytest.mark.parametrize(
+    "authorization", ["", "Bearer", "Bearer wrong", "Basic new-token", "Bearer beta-token", "new-token", "Bearer é"]
+)
+async def test_without_a_token_of_the_workspace_it_is_401(
+    client: httpx.AsyncClient, store: FakeStore, authorization: str
+) -> None:
+    response = await _post(client, headers=[*JSON.items(), ("Authorization", authorization.encode())])
+    assert response.status_code == 401
+    assert response.json() == {"code": "unauthorized", "message": "The request carries no valid token."}
+    assert not store.events
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["application/json", "application/vnd.memo-bank.v1+json", "Application/JSON; charset=UTF-8"],
+)
+async def test_both_content_types_are_json(client: httpx.AsyncClient, content_type: str) -> None:
+    assert (await _post(client, headers=AUTH | {"Content-Type": content_type})).status_code == 204
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Content-Type": "text/plain"},
+        {"Content-Type": "application/json; charset=latin-1"},
+        {"Content-Type": "application/json", "Content-Encoding": "gzip"},
+    ],
+)
+async def test_anything_else_is_415(client: httpx.AsyncClient, headers: dict[str, str]) -> None:
+    assert (await _post(client, headers=AUTH | headers)).status_code == 415
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("POST", "/webhooks/nobody", 404),
+        ("POST", "/", 404),
+        ("GET", "/webhooks/nobody", 404),
+        ("POST", "/webhooks/acme/", 404),
+        ("GET", "/webhooks/acme", 405),
+        ("PUT", "/webhooks/acme", 405),
+    ],
+)
+async def test_a_wrong_path_or_method_is_said(client: httpx.AsyncClient, method: str, path: str, status: int) -> None:
+    response = await client.request(method, path, headers=AUTH | JSON, content=json.dumps(EVENT))
+    assert response.status_code == status
+    assert set(response.json()) == {"code", "message"}
+    if status == 405:
+        assert response.headers["Allow"] == "POST"
+
+
+async def test_the_checks_stand_in_the_contracts_order(store: FakeStore) -> None:
+    elsewhere = replace(SERVER, allowed_ips=(ip_network("35.181.64.230/32"),))
+    async with _intake(store, elsewhere) as intake, httpx.AsyncClient(base_url=f"http://{intake.address}") as client:
+        assert (await client.get("/nowhere")).status_code == 403
+    async with _intake(store) as intake, httpx.AsyncClient(base_url=f"http://{intake.address}") as client:
+        assert (await client.get("/nowhere")).status_code == 404
+        assert (await client.get("/webhooks/acme")).status_code == 405
+        assert (await client.post("/webhooks/acme", content=b"x" * 70_000)).status_code == 401
+        assert (await client.post("/webhooks/acme", content=b"x" * 70_000, headers=AUTH)).status_code == 415
+        big = await client.post("/webhooks/acme", content=b"x" * 70_000, headers=AUTH | JSON)
+        assert big.status_code == 413
+        assert (await client.post("/webhooks/acme", content=b"x", headers=AUTH | JSON)).status_code == 400
+
+
+async def test_a_body_of_the_largest_size_is_read_and_one_byte_more_is_not(client: httpx.AsyncClient) -> None:
+    padding = MAX_BODY_BYTES - len(json.dumps(EVENT | {"x": ""}))
+    fits = json.dumps(EVENT | {"x": "a" * padding})
+    assert len(fits) == MAX_BODY_BYTES
+    assert (await _post(client, content=fits)).status_code == 204
+    assert (await _post(client, content=fits + " ")).status_code == 413
+
+
+async def test_a_chunked_body_over_the_limit_is_413(client: httpx.AsyncClient) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(70):
+            yield b" " * 1000
+
+    assert (await _post(client, content=chunks())).status_code == 413
+
+
+async def test_a_chunked_event_is_read(client: httpx.AsyncClient) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for byte in json.dumps(EVENT).encode():
+            yield bytes([byte])
+
+    assert (await _post(client, content=chunks())).status_code == 204
+
+
+async def test_a_body_that_is_no_event_says_why(client: httpx.AsyncClient) -> None:
+    response = await _post(client, content=json.dumps(EVENT | {"date": "yesterday"}))
+    assert response.status_code == 400
+    assert response.json() == {
+        "code": "invalid_event",
+        "message": "The event was refused: date is not an ISO 8601 moment with a zone.",
+    }
+
+
+async def test_a_store_that_cannot_write_is_503_and_the_bank_comes_again(
+    client: httpx.AsyncClient, store: FakeStore
+) -> None:
+    store.fault = StoreUnavailable("disk full")
+    response = await _post(client)
+    assert response.status_code == 503
+    assert int(response.headers["Retry-After"]) > 0
+    assert not store.submitted
+    store.fault = None
+    assert (await _post(client)).status_code == 204
+
+
+async def test_a_backlog_over_its_limit_is_503(store: FakeStore) -> None:
+    async with _intake(store, replace(SERVER, max_backlog=2)) as intake:
+        async with httpx.AsyncClient(base_url=f"http://{intake.address}") as client:
+            store.backlog = 2
+            assert (await _post(client)).status_code == 503
+            store.backlog = 1
+            assert (await _post(client)).status_code == 204
+
+
+async def test_a_body_that_does_not_come_is_given_up(store: FakeStore) -> None:
+    async with _intake(store, replace(SERVER, body_timeout_s=0.05)) as intake:
+        host, _, port = intake.address.rpartition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(
+            b"POST /webhooks/acme HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer new-token\r\n"
+            b"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+        )
+        assert (await reader.readline()).startswith(b"HTTP/1.1 408")
+        writer.close()
+
+
+async def test_a_connection_that_never_finishes_its_headers_is_closed(store: FakeStore) -> None:
+    async with _intake(store, replace(SERVER, keep_alive_s=0.05)) as intake:
+        host, _, port = intake.address.rpartition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"POST /webhooks/acme HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()
+
+
+async def test_headers_over_their_limit_are_refused(client: httpx.AsyncClient, store: FakeStore) -> None:
+    assert (await _post(client, headers=AUTH | JSON | {"X-Long": "a" * 20_000})).status_code == 400
+    assert not store.events
+
+
+async def test_a_unix_socket_serves_what_a_local_proxy_forwards(store: FakeStore, tmp_path: Path) -> None:
+    path = tmp_path / "web.sock"
+    server = replace(SERVER, listen=Listen(unix=path), allowed_ips=(ip_network("35.181.64.230/32"),))
+    async with _intake(store, server) as intake:
+        assert intake.address == f"unix:{path}"
+        transport = httpx.AsyncHTTPTransport(uds=str(path))
+        async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+            assert (await _post(client)).status_code == 403
+            forwarded = AUTH | JSON | {"X-Forwarded-For": "35.181.64.230"}
+            assert (await _post(client, headers=forwarded)).status_code == 204
+    assert not path.exists()
+
+
+async def test_a_socket_file_of_a_dead_process_is_replaced(store: FakeStore, tmp_path: Path) -> None:
+    path = tmp_path / "web.sock"
+    loop = asyncio.get_running_loop()
+    dead = await loop.create_unix_server(asyncio.Protocol, str(path))
+    dead.close()
+    await dead.wait_closed()
+    async with _intake(store, replace(SERVER, listen=Listen(unix=path))):
+        assert path.is_socket()
+
+
+def _certificate(folder: Path) -> Tls:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return Tls(certificate=folder / "cert.pem", key=folder / "key.pem")
+
+
+async def test_tls_is_spoken_where_a_certificate_is_given(store: FakeStore, tmp_path: Path) -> None:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    async with _intake(store, replace(SERVER, tls=_certificate(tmp_path))) as intake:
+        async with httpx.AsyncClient(base_url=f"https://{intake.address}", verify=context) as client:
+            assert (await _post(client)).status_code == 204
+
+
+async def test_answers_and_events_are_counted(store: FakeStore) -> None:
+    async with _intake(store) as intake:
+        async with httpx.AsyncClient(base_url=f"http://{intake.address}") as client:
+            await _post(client)
+            await _post(client)
+            await _post(client, headers=JSON)
+        text = intake._metrics.exposition().decode()
+    assert 'memonotify_webhook_requests_total{status="204"} 2.0' in text
+    assert 'memonotify_webhook_requests_total{status="401"} 1.0' in text
+    assert 'memonotify_events_total{result="duplicate",workspace="acme"} 1.0' in text
+    assert "new-token" not in text
