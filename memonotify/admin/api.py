@@ -1,0 +1,173 @@
+"""The admin listener and the control socket: probes, metrics and the JSON API.
+
+Comes in: HTTP from an operator, a probe or a command of ours; goes out: JSON from `Operations`. The API wants the admin
+token; the control socket wants none, because its file's permissions already decide who may reach it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, Final
+
+from aiohttp import web
+
+from memonotify.admin.operations import Filters, Operations
+from memonotify.errors import MemonotifyError
+from memonotify.metrics import Metrics
+from memonotify.secret import Secret
+
+MAX_LIMIT: Final = 10_000
+Ready = Callable[[], Awaitable[tuple[bool, dict[str, Any]]]]
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class _Bad(Exception):  # noqa: N818 - it becomes a 400
+    pass
+
+
+def _answer(data: Any, status: int = 200) -> web.Response:
+    return web.Response(
+        body=json.dumps(data, ensure_ascii=False).encode(), status=status, content_type="application/json"
+    )
+
+
+def _refuse(status: int, code: str, message: str) -> web.Response:
+    return _answer({"code": code, "message": message}, status)
+
+
+def _filters(request: web.Request) -> Filters:
+    query = request.query
+    unknown = set(query) - {"state", "rule", "channel", "workspace", "event_id", "since", "limit"}
+    if unknown:
+        raise _Bad(f"{min(unknown)} is not a filter")
+    try:
+        since = datetime.fromisoformat(query["since"]) if "since" in query else None
+    except ValueError:
+        raise _Bad("since is not an ISO 8601 moment") from None
+    if since is not None and since.tzinfo is None:
+        raise _Bad("since has no zone")
+    limit = query.get("limit", "50")
+    if not limit.isdecimal() or not 1 <= int(limit) <= MAX_LIMIT:
+        raise _Bad(f"limit is not a number from 1 to {MAX_LIMIT}")
+    return Filters(
+        state=query.get("state"),
+        rule=query.get("rule"),
+        channel=query.get("channel"),
+        workspace=query.get("workspace"),
+        event_id=query.get("event_id"),
+        since=since,
+        limit=int(limit),
+    )
+
+
+async def _selection(request: web.Request) -> dict[str, Any]:
+    try:
+        body = await request.json()
+    except ValueError:
+        raise _Bad("the body is not JSON") from None
+    if not isinstance(body, dict) or set(body) - {"ids", "dead", "rule", "channel"}:
+        raise _Bad("the body holds ids, or dead with rule and channel, and nothing else")
+    ids = body.get("ids", [])
+    if not isinstance(ids, list) or not all(isinstance(one, str) for one in ids):
+        raise _Bad("ids is a list of strings")
+    dead = body.get("dead", False)
+    if bool(ids) == bool(dead):
+        raise _Bad("name ids, or say dead: true")
+    return {"ids": ids, "dead": bool(dead), "rule": body.get("rule"), "channel": body.get("channel")}
+
+
+class Api:
+    """The JSON API, as routes to add to a server."""
+
+    def __init__(self, operations: Operations) -> None:
+        self._operations = operations
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the routes; each answers JSON, an error as `{"code", "message"}`."""
+        return [
+            web.get("/api/status", self._status),
+            web.get("/api/events", self._events),
+            web.get("/api/deliveries", self._deliveries),
+            web.get("/api/deliveries/{id}", self._delivery),
+            web.get("/api/channels", self._channels),
+            web.post("/api/deliveries/retry", self._retry),
+            web.post("/api/deliveries/discard", self._discard),
+        ]
+
+    async def _status(self, _request: web.Request) -> web.Response:
+        return _answer(await self._operations.status())
+
+    async def _events(self, request: web.Request) -> web.Response:
+        return _answer(await self._operations.events(_filters(request)))
+
+    async def _deliveries(self, request: web.Request) -> web.Response:
+        return _answer(await self._operations.deliveries(_filters(request)))
+
+    async def _delivery(self, request: web.Request) -> web.Response:
+        found = await self._operations.delivery(request.match_info["id"])
+        return _answer(found) if found else _refuse(404, "not_found", "There is no such delivery.")
+
+    async def _channels(self, _request: web.Request) -> web.Response:
+        return _answer(await self._operations.channels())
+
+    async def _retry(self, request: web.Request) -> web.Response:
+        return _answer({"ids": await self._operations.retry(**await _selection(request))})
+
+    async def _discard(self, request: web.Request) -> web.Response:
+        return _answer({"ids": await self._operations.discard(**await _selection(request))})
+
+
+@web.middleware
+async def _errors(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except (_Bad, ValueError) as bad:
+        return _refuse(400, "bad_request", f"{bad}.")
+    except web.HTTPException as error:
+        return _refuse(error.status, error.reason.lower().replace(" ", "_"), f"{error.reason}.")
+    except MemonotifyError as error:
+        return _refuse(503, "unavailable", f"{error}.")
+
+
+def _guard(token: Secret | None) -> Any:
+    @web.middleware
+    async def guard(request: web.Request, handler: _Handler) -> web.StreamResponse:
+        if request.path.startswith("/api/"):
+            scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+            if token is None:
+                return _refuse(403, "closed", "The API is closed: the configuration has no admin.token.")
+            if scheme.lower() != "bearer" or not token.matches(given.strip()):
+                return _refuse(401, "unauthorized", "The request carries no valid admin token.")
+        return await handler(request)
+
+    return guard
+
+
+def admin_app(operations: Operations, *, token: Secret | None, metrics: Metrics, ready: Ready) -> web.Application:
+    """Return the admin listener's application: probes and metrics are open, the API wants the token."""
+    app = web.Application(middlewares=[_errors, _guard(token)], client_max_size=256 * 1024)
+
+    async def healthz(_request: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def readyz(_request: web.Request) -> web.Response:
+        is_ready, details = await ready()
+        return _answer(details, 200 if is_ready else 503)
+
+    async def exposition(_request: web.Request) -> web.Response:
+        return web.Response(
+            body=metrics.exposition(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+        )
+
+    app.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", exposition)])
+    app.add_routes(Api(operations).routes())
+    return app
+
+
+def control_app(operations: Operations) -> web.Application:
+    """Return the control socket's application: the same API, guarded by the socket file's permissions."""
+    app = web.Application(middlewares=[_errors], client_max_size=256 * 1024)
+    app.add_routes(Api(operations).routes())
+    return app

@@ -1,0 +1,254 @@
+"""What a person can ask of a memonotify, as plain JSON data.
+
+The admin listener and the control socket call it in the daemon; the commands call it on the store itself where no
+daemon runs. So both answer the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Protocol, TypeVar
+
+from memonotify import __version__
+from memonotify.errors import StoreError
+from memonotify.model import Attempt, Clock, Delivery, DeliveryState, Event, EventState
+from memonotify.store.numbers import ChannelNumbers, Counts
+
+_MOST_AT_ONCE: Final = 100_000
+Json = dict[str, Any]
+_State = TypeVar("_State", EventState, DeliveryState)
+
+
+class Records(Protocol):
+    """What is used of the store."""
+
+    async def events(
+        self,
+        *,
+        state: EventState | None = None,
+        rule: str | None = None,
+        workspace: str | None = None,
+        since: datetime | None = None,
+        limit: int = 100,
+    ) -> list[Event]: ...
+    async def deliveries(
+        self,
+        *,
+        state: DeliveryState | None = None,
+        rule: str | None = None,
+        channel: str | None = None,
+        workspace: str | None = None,
+        event_id: str | None = None,
+        since: datetime | None = None,
+        limit: int = 100,
+    ) -> list[Delivery]: ...
+    async def delivery(self, delivery_id: str, /) -> Delivery | None: ...
+    async def attempts(self, delivery_id: str, /) -> list[Attempt]: ...
+    async def retry(
+        self,
+        ids: Sequence[str] | None,
+        /,
+        *,
+        dead: bool = False,
+        rule: str | None = None,
+        channel: str | None = None,
+    ) -> list[str]: ...
+    async def discard(self, ids: Sequence[str], /) -> list[str]: ...
+    async def counts(self) -> Counts: ...
+    async def channel_stats(self) -> dict[str, ChannelNumbers]: ...
+    async def check_writable(self) -> None: ...
+
+
+class Daemon(Protocol):
+    """What only the running daemon knows; None stands in its place where no daemon runs."""
+
+    def wake(self, channels: Sequence[str]) -> None: ...
+    def describe(self) -> Json: ...
+    def breakers(self) -> Mapping[str, str]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """What narrows a list; None means everything. `limit` is the most that is returned, newest first."""
+
+    state: str | None = None
+    rule: str | None = None
+    channel: str | None = None
+    workspace: str | None = None
+    event_id: str | None = None
+    since: datetime | None = None
+    limit: int = 50
+
+
+class Operations:
+    """Lists and changes, on one store. `channels` maps a channel's name to its type."""
+
+    def __init__(self, store: Records, *, channels: Mapping[str, str], clock: Clock, daemon: Daemon | None) -> None:
+        self._store = store
+        self._channels = channels
+        self._clock = clock
+        self._daemon = daemon
+
+    async def events(self, filters: Filters) -> list[Json]:
+        """Return events, newest first."""
+        found = await self._store.events(
+            state=_state(EventState, filters.state),
+            rule=filters.rule,
+            workspace=filters.workspace,
+            since=filters.since,
+            limit=filters.limit,
+        )
+        return [event_json(event) for event in found]
+
+    async def deliveries(self, filters: Filters) -> list[Json]:
+        """Return deliveries, newest first."""
+        found = await self._store.deliveries(
+            state=_state(DeliveryState, filters.state),
+            rule=filters.rule,
+            channel=filters.channel,
+            event_id=filters.event_id,
+            since=filters.since,
+            limit=filters.limit,
+        )
+        return [delivery_json(delivery) for delivery in found]
+
+    async def delivery(self, delivery_id: str) -> Json | None:
+        """Return one delivery with its message and every attempt, or None."""
+        found = await self._store.delivery(delivery_id)
+        if found is None:
+            return None
+        attempts = await self._store.attempts(delivery_id)
+        return delivery_json(found) | {
+            "payload": dict(found.payload),
+            "tries": [attempt_json(attempt) for attempt in attempts],
+        }
+
+    async def retry(self, ids: Sequence[str], *, dead: bool, rule: str | None, channel: str | None) -> list[str]:
+        """Send dead letters again: those named, or all (of a rule, of a channel). Return their ids."""
+        changed = await self._store.retry(ids or None, dead=dead, rule=rule, channel=channel)
+        if self._daemon is not None and changed:
+            self._daemon.wake(list(self._channels))
+        return changed
+
+    async def discard(self, ids: Sequence[str], *, dead: bool, rule: str | None, channel: str | None) -> list[str]:
+        """Give up dead letters: those named, or all (of a rule, of a channel). Return their ids."""
+        chosen = await self._dead(rule, channel) if dead else list(ids)
+        return await self._store.discard(chosen) if chosen else []
+
+    async def _dead(self, rule: str | None, channel: str | None) -> list[str]:
+        found = await self._store.deliveries(state=DeliveryState.DEAD, rule=rule, channel=channel, limit=_MOST_AT_ONCE)
+        return [delivery.id for delivery in found]
+
+    async def channels(self) -> list[Json]:
+        """Return every configured channel with what it has to do and how it fares."""
+        numbers = await self._store.channel_stats()
+        breakers = self._daemon.breakers() if self._daemon is not None else {}
+        return [
+            {"name": name, "type": kind, "breaker": breakers.get(name, "unknown"), **_channel_json(numbers.get(name))}
+            for name, kind in self._channels.items()
+        ]
+
+    async def status(self) -> Json:
+        """Return one screen's worth: well or not and why, backlog, channels, last event."""
+        counts = await self._store.counts()
+        channels = await self.channels()
+        reasons = [
+            f"channel {row['name']} does not answer ({row['last_reason']})"
+            for row in channels
+            if row["breaker"] == "open"
+        ]
+        dead = sum(row["dead"] for row in channels)
+        if dead:
+            reasons.append(f"{dead} dead letter{'s' if dead != 1 else ''}: memonotify deliveries --state dead")
+        if self._daemon is None:
+            reasons.insert(0, "no daemon is running")
+        else:
+            try:
+                await self._store.check_writable()
+            except StoreError as error:
+                reasons.insert(0, f"the store cannot be written: {error}")
+        return {
+            "well": not reasons,
+            "reasons": reasons,
+            "version": __version__,
+            "running": self._daemon is not None,
+            "now": _moment(self._clock.now()),
+            "backlog": counts.backlog,
+            "last_event_at": _moment(counts.last_event_at),
+            "channels": channels,
+            **(self._daemon.describe() if self._daemon is not None else {}),
+        }
+
+
+def _channel_json(numbers: ChannelNumbers | None) -> Json:
+    by_state = numbers.by_state if numbers is not None else {}
+    return {
+        "pending": by_state.get(DeliveryState.PENDING, 0) + by_state.get(DeliveryState.SENDING, 0),
+        "sent": by_state.get(DeliveryState.SENT, 0),
+        "dead": by_state.get(DeliveryState.DEAD, 0),
+        "last_sent_at": _moment(numbers.last_sent_at) if numbers is not None else None,
+        "last_reason": str(numbers.last_reason) if numbers is not None and numbers.last_reason else None,
+    }
+
+
+def _state(kind: type[_State], text: str | None) -> _State | None:
+    if text is None:
+        return None
+    if text not in set(kind):
+        raise ValueError(f"state is one of {', '.join(kind)}")
+    return kind(text)
+
+
+def _moment(at: datetime | None) -> str | None:
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z") if at is not None else None
+
+
+def event_json(event: Event) -> Json:
+    """Return an event as lists show it."""
+    return {
+        "id": event.id,
+        "workspace": event.workspace,
+        "event_type": event.event_type,
+        "resource_type": event.resource_type,
+        "resource_id": event.resource_id,
+        "date": event.date,
+        "received_at": _moment(event.received_at),
+        "evaluated_at": _moment(event.evaluated_at),
+        "state": str(event.state),
+        "client": event.client,
+    }
+
+
+def delivery_json(delivery: Delivery) -> Json:
+    """Return a delivery as lists show it; its message is left out."""
+    return {
+        "id": delivery.id,
+        "event_id": delivery.event_id,
+        "workspace": delivery.workspace,
+        "rule": delivery.rule,
+        "branch": str(delivery.branch),
+        "channel": delivery.channel,
+        "state": str(delivery.state),
+        "attempts": delivery.attempts,
+        "created_at": _moment(delivery.created_at),
+        "due_at": _moment(delivery.due_at),
+        "settled_at": _moment(delivery.settled_at),
+        "reason": str(delivery.reason) if delivery.reason else None,
+        "detail": delivery.detail,
+        "identity": delivery.identity,
+    }
+
+
+def attempt_json(attempt: Attempt) -> Json:
+    """Return one try as a delivery's details show it."""
+    return {
+        "number": attempt.number,
+        "started_at": _moment(attempt.started_at),
+        "ended_at": _moment(attempt.ended_at),
+        "ok": attempt.ok,
+        "reason": str(attempt.reason) if attempt.reason else None,
+        "status": attempt.status,
+        "detail": attempt.detail,
+    }

@@ -1,0 +1,279 @@
+"""The composition root: names the concrete parts, starts them in order and stops them in reverse.
+
+Comes in: a loaded configuration and its rules; goes out: a running daemon. `serve`, `demo` and the tests call it, the
+tests on port 0. Nothing else builds a part of the daemon.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final, Self
+
+from aiohttp import web
+
+from memonotify import __version__
+from memonotify.admin.api import admin_app, control_app
+from memonotify.admin.operations import Operations
+from memonotify.channels.registry import build
+from memonotify.clock import SystemClock
+from memonotify.config.values import Config, Listen
+from memonotify.delivery.courier import Courier
+from memonotify.delivery.failures import Reporter
+from memonotify.engine.engine import Engine
+from memonotify.errors import StoreError
+from memonotify.intake.listening import bound_address, listen
+from memonotify.intake.server import Intake
+from memonotify.janitor import Janitor
+from memonotify.logs import logger
+from memonotify.memobank.client import BankClient
+from memonotify.metrics import Metrics
+from memonotify.model import Clock
+from memonotify.rules.values import Ruleset
+from memonotify.store import control_socket
+from memonotify.store.store import Store
+
+DRAIN_S: Final = 20.0
+_STEP_S: Final = 5.0
+_SWITCH_S: Final = 0.0003
+
+
+def prepare_process() -> None:
+    """Set this process up to be a daemon; called once, before the loop starts.
+
+    The store's writer hands the interpreter's lock over several times a commit, and waits up to the switch interval to
+    get it back from a busy loop. With Python's five milliseconds that wait was most of a commit.
+    """
+    sys.setswitchinterval(_SWITCH_S)
+
+
+class App:
+    """One daemon.
+
+    Args:
+        config: where to listen, whom to tell, where to keep what.
+        ruleset: the rules in force at the start; `use_rules` puts others in their place.
+        clock, random_source: time and chance, handed in.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        ruleset: Ruleset,
+        *,
+        clock: Clock | None = None,
+        random_source: random.Random | None = None,
+    ) -> None:
+        self.config = config
+        self.clock = clock or SystemClock()
+        self.metrics = Metrics()
+        self.metrics.info.labels(__version__).set(1)
+        self._random = random_source or random.Random()  # noqa: S311 - jitter, not secrecy
+        self._ruleset = ruleset
+        self._stops: list[tuple[str, Callable[[], Awaitable[None]]]] = []
+        self._started_at = self.clock.now()
+        self.store = Store(config.store, clock=self.clock, metrics=self.metrics)
+        self.channels = {
+            name: build(channel, clock=self.clock, metrics=self.metrics) for name, channel in config.channels.items()
+        }
+        self.banks = {
+            workspace.name: BankClient(workspace.name, workspace.api, clock=self.clock, metrics=self.metrics)
+            for workspace in config.workspaces
+            if workspace.api is not None
+        }
+        self.courier = Courier(
+            store=self.store,
+            channels=self.channels,
+            configs=config.channels,
+            retry=config.retry,
+            clock=self.clock,
+            metrics=self.metrics,
+            random=self._random,
+        )
+        self.reporter = Reporter(
+            store=self.store,
+            on_failure=config.on_failure,
+            configs=config.channels,
+            breakers=self.courier.breakers,
+            wake=self.courier.wake,
+            clock=self.clock,
+        )
+        self.courier.on_failures = self.reporter.wake
+        self.engine = Engine(
+            store=self.store,
+            ruleset=lambda: self._ruleset,
+            banks=self.banks,
+            resource_types=config.resource_types,
+            retry=config.retry,
+            on_deliveries=self.courier.wake,
+            on_failures=self.reporter.wake,
+            clock=self.clock,
+            metrics=self.metrics,
+            random=self._random,
+        )
+        self.intake = Intake(
+            config.server,
+            config.workspaces,
+            receive=self.store.receive,
+            submit=self.engine.submit,
+            backlog=lambda: self.engine.backlog,
+            clock=self.clock,
+            metrics=self.metrics,
+        )
+        self.operations = Operations(
+            self.store,
+            channels={name: channel.type for name, channel in config.channels.items()},
+            clock=self.clock,
+            daemon=self,
+        )
+        self.janitor = Janitor(store=self.store, retention_s=config.retention_s, clock=self.clock, metrics=self.metrics)
+        self._admin_listener: asyncio.Server | None = None
+
+    @property
+    def webhook_address(self) -> str:
+        """Where the webhook listens: `host:port` or `unix:path`."""
+        return self.intake.address
+
+    @property
+    def admin_address(self) -> str:
+        """Where the admin listener listens."""
+        return bound_address(self.config.admin.listen, self._admin_listener)
+
+    async def start(self) -> None:
+        """Start every part; where one fails, stop those before it and raise its error.
+
+        Raises:
+            StoreError: the store cannot be used.
+            ListenError: a listener's address cannot be had.
+        """
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop(0)
+            raise
+
+    async def _start(self) -> None:
+        await self.store.open()
+        self._stops.append(("store", self.store.close))
+        await self._recover()
+        for bank in self.banks.values():
+            self._stops.append(("bank", bank.close))
+        for channel in self.channels.values():
+            self._stops.append(("channel", channel.close))
+        await self._start_part("courier", self.courier)
+        await self._start_part("reporter", self.reporter)
+        await self._start_part("engine", self.engine)
+        await self._start_part("janitor", self.janitor)
+        await self._start_servers()
+        await self._start_part("intake", self.intake)
+        logger().info(
+            "daemon_started",
+            version=__version__,
+            webhook=self.webhook_address,
+            admin=self.admin_address,
+            rules=len(self._ruleset.rules),
+            channels=len(self.channels),
+        )
+
+    async def _recover(self) -> None:
+        """Bring what an earlier run left into the present: its claims, its clock, its channels."""
+        voided = await self.store.void_claims()
+        if voided:
+            logger().info("claims_voided", count=voided)
+        hastened = await self.store.hasten()
+        if hastened:
+            logger().warning("clock_was_ahead", count=hastened)
+        buried = await self.store.bury_orphans(self.channels)
+        if buried:
+            logger().error("deliveries_without_channel", count=buried)
+
+    async def _start_part(self, name: str, part: Any) -> None:
+        self._stops.append((name, lambda: part.stop(self._drain_s)))
+        await part.start()
+
+    async def _start_servers(self) -> None:
+        control = Listen(unix=control_socket(self.config.store))
+        self._admin_listener = await self._serve(
+            "admin",
+            self.config.admin.listen,
+            admin_app(self.operations, token=self.config.admin.token, metrics=self.metrics, ready=self.ready),
+        )
+        await self._serve("control", control, control_app(self.operations), mode=0o600)
+
+    async def _serve(self, name: str, where: Listen, app: web.Application, *, mode: int = 0o660) -> asyncio.Server:
+        runner = web.AppRunner(app, access_log=None, handle_signals=False, keepalive_timeout=15.0)
+        await runner.setup()
+        self._stops.append((name, runner.cleanup))
+        if runner.server is None:  # pragma: no cover - setup() has just made it
+            raise RuntimeError("the runner has no server")
+        listener = await listen(where, runner.server, mode=mode)
+
+        async def close() -> None:
+            listener.close()
+            if where.unix is not None:
+                where.unix.unlink(missing_ok=True)
+
+        self._stops.append((name, close))
+        return listener
+
+    _drain_s = DRAIN_S
+
+    async def stop(self, drain_s: float = DRAIN_S) -> None:
+        """Stop every part in reverse, each bounded. What is left undone within `drain_s` is in the store."""
+        self._drain_s = drain_s
+        while self._stops:
+            name, stop = self._stops.pop()
+            try:
+                async with asyncio.timeout(drain_s + _STEP_S):
+                    await stop()
+            except TimeoutError:
+                logger().warning("stop_timed_out", part=name)
+            except Exception as error:  # noqa: BLE001 - one part that cannot stop must not keep the others running
+                logger().error("stop_failed", part=name, error=type(error).__name__)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self.stop()
+
+    def use_rules(self, ruleset: Ruleset) -> None:
+        """Put other rules in force; events in flight finish under those they started with."""
+        self._ruleset = ruleset
+
+    # What the operations ask of the daemon.
+
+    def wake(self, channels: Sequence[str]) -> None:
+        """Tell the courier that there may be work for these channels."""
+        self.courier.wake(channels)
+
+    def breakers(self) -> Mapping[str, str]:
+        """Return each channel's breaker: closed, open or half-open."""
+        return {name: str(state) for name, state in self.courier.breakers().items()}
+
+    def describe(self) -> dict[str, Any]:
+        """Return what only the running daemon knows."""
+        return {
+            "started_at": self._started_at.isoformat(timespec="seconds").replace("+00:00", "Z"),
+            "webhook": self.webhook_address,
+            "admin": self.admin_address,
+            "rules": len(self._ruleset.rules),
+            "workspaces": [
+                {"name": name, "clock_offset_s": round(bank.clock_offset_s, 1)} for name, bank in self.banks.items()
+            ],
+        }
+
+    def is_alive(self, within_s: float) -> bool:
+        """Whether the store's writer has moved within that time; the loop is alive where this is asked."""
+        return self.store.writer_alive(within_s)
+
+    async def ready(self) -> tuple[bool, dict[str, Any]]:
+        """Return whether an event could be stored now, and why not."""
+        with contextlib.suppress(StoreError):
+            await self.store.check_writable()
+            return True, {"ready": True}
+        return False, {"ready": False, "reason": "the store cannot be written"}

@@ -1,0 +1,73 @@
+"""A group of commands that takes a command's options before its name as well as after it.
+
+Called by click for `memonotify` and for `memonotify channel`.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Any, Final
+
+import click
+
+VALUED: Final = frozenset(
+    {
+        "--bank", "--channel", "--config", "--credentials", "--dir", "--event", "--filter", "--id", "--junit",
+        "--language", "--limit", "--log-format", "--log-level", "--lookup", "--port", "--quota", "--repeat",
+        "--resource", "--rule", "--seed", "--set", "--since", "--speed", "--state", "--to", "--token", "--webhook",
+        "--workspace", "-c",
+    }
+)  # fmt: skip
+"""The options of all commands that take a value: the word behind one is no command, even if it is called like one.
+
+A list, because asking the commands would import them all; a test compares it with them.
+"""
+
+_OF_THE_GROUP: Final = frozenset({"--help", "-h", "--version"})
+
+
+class CommandGroup(click.Group):
+    """A group that hands the options before a command's name to the command."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        before = _options(args)
+        rest = args[len(before) :]
+        if before and not _OF_THE_GROUP & set(before):
+            if not rest and not ctx.resilient_parsing:
+                ctx.fail(f"There is no command behind {' '.join(before)}. {ctx.command_path} --help lists them.")
+            args = [*rest[:1], *(before if rest else ()), *rest[1:]]
+        return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        names = self.list_commands(ctx)
+        if args[0] not in names:
+            close = get_close_matches(args[0], names, n=1)
+            hint = f"Did you mean {close[0]}?" if close else f"{ctx.command_path} --help lists them."
+            ctx.fail(f"There is no command {args[0]!r}. {hint}")
+        return super().resolve_command(ctx, args)
+
+
+def _options(args: list[str]) -> list[str]:
+    """Return the options that stand before the first word that is none, with their values."""
+    end = 0
+    while end < len(args) and args[end].startswith("-") and args[end] != "--":
+        end += 2 if args[end] in VALUED else 1
+    return args[:end]
+
+
+def options_with_values(command: click.Command) -> set[str]:
+    """Return the options of a command and of all below it that take a value."""
+    found: set[str] = set()
+    parameters: list[Any] = list(command.params)
+    for parameter in parameters:
+        if isinstance(parameter, click.Option) and not parameter.is_flag:
+            found.update(parameter.opts)
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            if inner is not None:
+                found |= options_with_values(inner)
+    return found

@@ -1,0 +1,250 @@
+"""`memonotify try`: what an event would send, and why."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from memonotify.cli.options import Loaded, config_option, example, json_option, load_all
+from memonotify.cli.tables import print_json
+from memonotify.errors import MemonotifyError, SendError
+
+if TYPE_CHECKING:
+    from memonotify.engine.decide import Given, Lookup
+    from memonotify.engine.preview import Preview, RulePreview
+    from memonotify.model import Event, NewDelivery
+
+
+@click.command(
+    "try",
+    epilog=example("memonotify try event.json --resource transaction.json", "memonotify try event.json --send"),
+)
+@config_option
+@json_option
+@click.option(
+    "--resource",
+    "resource_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="In place of the bank's answer.",
+)
+@click.option(
+    "--lookup", "lookups", multiple=True, metavar="NAME=FILE", help="In place of the answer to a look-up under fetch."
+)
+@click.option("--workspace", metavar="NAME", help="Whose event it is. Default: the configuration's first workspace.")
+@click.option("--send", is_flag=True, help="Send the messages, for real.")
+@click.argument("event_file", metavar="EVENT.json", type=click.Path(path_type=Path))
+def try_(
+    config_path: Path | None,
+    as_json: bool,
+    resource_file: Path | None,
+    lookups: tuple[str, ...],
+    workspace: str | None,
+    send: bool,
+    event_file: Path,
+) -> None:
+    """Show what the event in EVENT.json would send, rendered, and why each rule does or does not fire.
+
+    EVENT.json is an event as the bank posts it (- reads it from standard input). Where a rule needs the resource, the
+    bank is asked for it, unless --resource brings it. A rule with `fire: on_change` is shown as for a key that is new.
+    """
+    loaded = load_all(config_path, resolve=False)
+    event = _event(event_file, loaded, workspace)
+    given = {"resource": _read(resource_file)} if resource_file is not None else {}
+    given |= dict(_lookup(text) for text in lookups)
+    if send or _asks_the_bank(loaded, event, set(given)):
+        loaded = load_all(config_path, resolve=True)
+    shown = asyncio.run(_preview(loaded, event, given))
+    if as_json:
+        print_json(_json(shown))
+    else:
+        _print(shown)
+    if send and not asyncio.run(_send(loaded, shown.messages)):
+        raise click.exceptions.Exit(1)
+
+
+def _read(path: Path) -> Any:
+    try:
+        text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
+        return json.loads(text)
+    except OSError as error:
+        raise MemonotifyError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise MemonotifyError(f"{path}: not UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise MemonotifyError(f"{path}:{error.lineno}:{error.colno}: not JSON: {error.msg}") from None
+
+
+def _lookup(text: str) -> tuple[str, Any]:
+    name, equals, file = text.partition("=")
+    if not equals:
+        raise click.UsageError(f"--lookup {text}: write it as NAME=FILE, such as account=account.json")
+    return name, _read(Path(file))
+
+
+def _event(path: Path, loaded: Loaded, workspace: str | None) -> Event:
+    from memonotify.intake.events import InvalidEvent, read_event
+    from memonotify.model import Event
+
+    config = loaded.config.config
+    name = workspace or config.workspaces[0].name
+    if config.workspace(name) is None:
+        raise MemonotifyError(
+            f"there is no workspace {name!r}; the configuration has {', '.join(one.name for one in config.workspaces)}"
+        )
+    try:
+        body, _ = read_event(json.dumps(_read(path)).encode())
+    except InvalidEvent as invalid:
+        raise MemonotifyError(f"{path}: {invalid}") from None
+    return Event(
+        workspace=name,
+        id=body["id"],
+        date=body["date"],
+        event_type=body["event_type"],
+        resource_type=body["resource_type"],
+        resource_id=body["resource_id"],
+        body=body,
+        received_at=datetime.now(UTC),
+    )
+
+
+def _asks_the_bank(loaded: Loaded, event: Event, given: set[str]) -> bool:
+    rules = loaded.rules.ruleset.candidates(event.event_type, event.resource_type, event.workspace)
+    return any((rule.needs_resource and "resource" not in given) or set(rule.lookups) - given for rule in rules)
+
+
+async def _preview(loaded: Loaded, event: Event, given: Mapping[str, Any]) -> Preview:
+    from memonotify.clock import SystemClock
+    from memonotify.engine.decide import Given
+    from memonotify.engine.inquiry import Inquiry
+    from memonotify.engine.preview import preview
+    from memonotify.memobank.client import BankClient
+    from memonotify.metrics import Metrics
+
+    clock = SystemClock()
+    config = loaded.config.config
+    workspace = config.workspace(event.workspace)
+    asks = _asks_the_bank(loaded, event, set(given))
+    api = workspace.api if workspace is not None and asks else None
+    bank = BankClient(event.workspace, api, clock=clock, metrics=Metrics()) if api is not None else None
+    try:
+        inquiry = Inquiry(
+            event,
+            bank,
+            resource_types=config.resource_types,
+            retry=config.retry,
+            clock=clock,
+            random=random.Random(),  # noqa: S311 - jitter of waits that a preview does not make
+        )
+        resource = Given(value=given["resource"]) if "resource" in given else None
+        return await preview(
+            event, loaded.rules.ruleset, answers=_Answers(inquiry, given), at=clock.now(), resource=resource
+        )
+    finally:
+        if bank is not None:
+            await bank.close()
+
+
+class _Answers:
+    """Answers from the files that were given, and asks the bank for the rest."""
+
+    def __init__(self, inquiry: Any, given: Mapping[str, Any]) -> None:
+        self._inquiry = inquiry
+        self._given = given
+
+    async def resource(self) -> Given:
+        return await self._inquiry.resource()  # type: ignore[no-any-return]
+
+    async def look_up(self, lookup: Lookup) -> Given:
+        from memonotify.engine.decide import Given
+
+        if lookup.name in self._given:
+            return Given(value=self._given[lookup.name])
+        return await self._inquiry.look_up(lookup)  # type: ignore[no-any-return]
+
+
+def _json(shown: Preview) -> list[dict[str, Any]]:
+    return [
+        {
+            "rule": rule.rule,
+            "outcome": str(rule.outcome) if rule.outcome is not None else None,
+            "why": rule.why,
+            "values": dict(rule.values),
+            "messages": [
+                {"channel": one.notification.channel, "payload": dict(one.notification.payload)}
+                for one in rule.messages
+            ],
+        }
+        for rule in shown.rules
+    ]
+
+
+def _print(shown: Preview) -> None:
+    event = shown.event
+    click.echo(f"{event.event_type} of {event.resource_type} {event.resource_id} in {event.workspace}")
+    if shown.note:
+        click.secho(f"Note: {shown.note}", fg="yellow")
+    for rule in shown.rules:
+        _print_rule(rule)
+    count = len(shown.messages)
+    click.echo(f"\n{count} message{'s' if count != 1 else ''} would be sent.")
+
+
+def _print_rule(rule: RulePreview) -> None:
+    fires = bool(rule.messages)
+    mark = click.style("fires ", fg="green", bold=True) if fires else click.style("silent", dim=True)
+    click.echo(f"\n{mark}  {rule.rule}" + (f": {rule.why}" if rule.why else ""))
+    if rule.outcome is not None and rule.condition:
+        click.echo(f"        when {rule.condition}")
+        for name, value in rule.values.items():
+            click.echo(f"             {name} = {json.dumps(value, ensure_ascii=False, default=str)}")
+    for message in rule.messages:
+        _print_message(message)
+
+
+def _print_message(message: NewDelivery) -> None:
+    notification = message.notification
+    click.echo(f"        → {click.style(notification.channel, bold=True)}")
+    if notification.render_error:
+        click.secho(f"          plain form, because: {notification.render_error}", fg="red")
+    for name, value in notification.payload.items():
+        if name == "html":
+            click.echo(f"          html: {len(value)} characters")
+            continue
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        lines = text.rstrip().split("\n")
+        click.echo(f"          {name}: {lines[0]}")
+        for line in lines[1:]:
+            click.echo(f"            {line}")
+
+
+async def _send(loaded: Loaded, messages: tuple[NewDelivery, ...]) -> bool:
+    from memonotify.channels.registry import build
+    from memonotify.clock import SystemClock
+    from memonotify.metrics import Metrics
+
+    clock = SystemClock()
+    well = True
+    for message in messages:
+        name = message.notification.channel
+        channel = build(loaded.config.config.channels[name], clock=clock, metrics=Metrics())
+        try:
+            receipt = await channel.send(message.notification.payload, identity=message.identity or message.id)
+        except SendError as error:
+            well = False
+            click.secho(f"{name} did not take the message: {error}", fg="red", err=True)
+        else:
+            click.echo(f"sent to {name} ({receipt.status or 'ok'})")
+            for refusal in receipt.refusals:
+                well = False
+                click.secho(f"  but {refusal.recipient} was refused: {refusal.reason}", fg="red", err=True)
+        finally:
+            await channel.close()
+    return well

@@ -1,0 +1,72 @@
+"""Keeps the store small and the gauges true. Started and stopped by the app; works on the store alone."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Final
+
+from memonotify.errors import StoreError
+from memonotify.logs import logger
+from memonotify.metrics import Metrics
+from memonotify.model import Clock, DeliveryState
+from memonotify.store.store import Store
+
+_GAUGES_EVERY_S: Final = 5.0
+_PURGE_EVERY_S: Final = 600.0
+_BATCH: Final = 500
+_BATCH_PAUSE_S: Final = 0.05
+
+
+class Janitor:
+    """Refreshes the gauges every few seconds, and purges what is past its retention in small batches."""
+
+    def __init__(self, *, store: Store, retention_s: float, clock: Clock, metrics: Metrics) -> None:
+        self._store = store
+        self._retention = timedelta(seconds=retention_s)
+        self._clock = clock
+        self._metrics = metrics
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin."""
+        self._task = asyncio.create_task(self._run(), name="janitor")
+
+    async def stop(self, _drain_s: float) -> None:
+        """End at once; what is left is purged by the next run."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    async def _run(self) -> None:
+        purged_at = -_PURGE_EVERY_S
+        while True:
+            try:
+                await self.refresh()
+                if self._clock.monotonic() - purged_at >= _PURGE_EVERY_S:
+                    purged_at = self._clock.monotonic()
+                    await self.purge()
+            except StoreError as error:
+                logger().warning("janitor_failed", error=str(error))
+            await asyncio.sleep(_GAUGES_EVERY_S)
+
+    async def refresh(self) -> None:
+        """Bring the gauges up to date."""
+        counts = await self._store.counts()
+        self._metrics.backlog.set(counts.backlog)
+        for channel, by_state in counts.deliveries.items():
+            waiting = by_state.get(DeliveryState.PENDING, 0) + by_state.get(DeliveryState.SENDING, 0)
+            self._metrics.pending.labels(channel).set(waiting)
+
+    async def purge(self) -> int:
+        """Remove what is past its retention; return how many events went."""
+        before = self._clock.now() - self._retention
+        total = 0
+        while gone := await self._store.purge(before=before, limit=_BATCH):
+            total += gone
+            # Intake and courier write through the same writer: leave them room between the batches.
+            await asyncio.sleep(_BATCH_PAUSE_S)
+        if total:
+            logger().info("events_purged", count=total)
+        return total

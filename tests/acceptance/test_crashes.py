@@ -1,0 +1,66 @@
+"""Nothing acknowledged is lost to a crash, and nothing is told twice under two identities."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import pytest
+from daemonparts import MakeDaemon, Receivers, until
+
+from memonotify.standin.bank import StandInBank
+
+pytestmark = pytest.mark.acceptance
+
+RULES = """
+rules:
+  - name: told-with-the-resource
+    match: {event_type: "transfer_*"}
+    when: resource.amount > 0
+    notify:
+      - channel: erp
+        json: {event: "{{ event.id }}", amount: "{{ resource.amount }}"}
+  - name: told-at-once
+    match: {event_type: "iban_*"}
+    fetch: false
+    notify:
+      - channel: erp
+        json: {event: "{{ event.id }}"}
+"""
+EVENTS = 500
+KILLS = 20
+
+
+async def test_500_events_survive_20_kills(make_daemon: MakeDaemon, bank: StandInBank, receivers: Receivers) -> None:
+    daemon = await make_daemon(RULES)
+    chance = random.Random(20)
+    raised = 0
+
+    async def raise_events() -> None:
+        nonlocal raised
+        for number in range(EVENTS):
+            await bank.raise_event("transfer_confirmed" if number % 2 else "iban_updated")
+            raised += 1
+            await asyncio.sleep(0.03)
+
+    raising = asyncio.create_task(raise_events())
+    for _ in range(KILLS):
+        await asyncio.sleep(chance.uniform(0.05, 0.4))
+        await daemon.kill()
+        await daemon.start()
+    await raising
+    await asyncio.wait_for(bank.idle(), 120)
+
+    acknowledged = {post.event_id for post in bank.deliveries if post.status is not None and post.status < 300}
+    assert len(acknowledged) == raised == EVENTS, "the bank came again until every event was taken"
+
+    def told() -> set[str]:
+        return {received.json["event"] for received in receivers.http.get("/hook", [])}
+
+    await until(lambda: told() >= acknowledged, "every acknowledged event delivered", 60)
+    identities: dict[str, set[str]] = {}
+    for received in receivers.http["/hook"]:
+        identities.setdefault(received.json["event"], set()).add(received.identity)
+    assert set(identities) == acknowledged
+    assert {event: ids for event, ids in identities.items() if len(ids) != 1} == {}
+    assert await daemon.stop() == 0
