@@ -1,0 +1,79 @@
+"""The mailbox's page: what came in, newest first; a mail as a client shows it, a Slack message as Slack draws it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from aiohttp import web
+from jinja2 import Environment, FileSystemLoader
+
+from memonotify.standin.slackview import draw
+
+if TYPE_CHECKING:
+    from memonotify.standin.mailbox import Arrival, Mailbox
+
+_PAGES: Final = Path(__file__).parent / "pages"
+_PAGE_POLICY: Final = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; frame-src 'self'; "
+    "img-src 'self' data:"
+)
+# A mail is drawn as a careful client would: no scripts, nothing loaded from elsewhere.
+_MAIL_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox allow-popups"
+
+
+def _pretty(arrival: Arrival) -> str:
+    if arrival.data is not None:
+        return json.dumps(arrival.data, indent=2, ensure_ascii=False)
+    return arrival.text
+
+
+def page_routes(mailbox: Mailbox) -> list[web.RouteDef]:
+    """Return the routes of the page over this mailbox."""
+    pages = Environment(loader=FileSystemLoader(_PAGES), autoescape=True)
+    pages.filters["draw"] = draw
+    pages.filters["pretty"] = _pretty
+
+    def shown(template: str, **values: Any) -> web.Response:
+        return web.Response(
+            text=pages.get_template(template).render(**values),
+            content_type="text/html",
+            headers={"Content-Security-Policy": _PAGE_POLICY, "Cache-Control": "no-store"},
+        )
+
+    def found(request: web.Request) -> Arrival:
+        number = request.match_info["number"]
+        arrival = mailbox.find(int(number)) if number.isdecimal() else None
+        if arrival is None:
+            raise web.HTTPNotFound(text="This message is not kept any more.")
+        return arrival
+
+    async def index(_request: web.Request) -> web.Response:
+        return shown("mailbox.html", arrivals=list(mailbox.arrivals), arrival=None)
+
+    async def listing(_request: web.Request) -> web.Response:
+        return shown("arrivals.html", arrivals=list(mailbox.arrivals), arrival=None)
+
+    async def one(request: web.Request) -> web.Response:
+        return shown("mailbox.html", arrivals=list(mailbox.arrivals), arrival=found(request))
+
+    async def mail(request: web.Request) -> web.Response:
+        return web.Response(
+            text=found(request).html, content_type="text/html", headers={"Content-Security-Policy": _MAIL_POLICY}
+        )
+
+    async def raw(request: web.Request) -> web.Response:
+        return web.Response(text=found(request).body.decode("utf-8", "replace"), content_type="text/plain")
+
+    async def asset(request: web.Request) -> web.StreamResponse:
+        return web.FileResponse(_PAGES / request.match_info["name"], headers={"Cache-Control": "no-store"})
+
+    return [
+        web.get("/", index),
+        web.get("/arrivals", listing),
+        web.get("/messages/{number}", one),
+        web.get("/messages/{number}/html", mail),
+        web.get("/messages/{number}/raw", raw),
+        web.get("/{name:mailbox\\.css|mailbox\\.js}", asset),
+    ]

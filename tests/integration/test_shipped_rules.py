@@ -1,0 +1,60 @@
+"""The shipped rules load without a note that matters, pass their own tests, and say the same in both languages."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from memonotify.config.loader import load_config
+from memonotify.defaults import shipped
+from memonotify.engine.testing import run_tests
+from memonotify.rules.loader import LoadedRules, load_rules
+from memonotify.templating import Templates
+
+
+def _load(folder: Path, language: str) -> tuple[LoadedRules, list[str]]:
+    rules = shipped("rules")
+    shutil.copyfile(shipped("config.example.yaml"), folder / "config.yaml")
+    (folder / "rules").mkdir()
+    for file in (rules if language == "en" else rules / language).glob("*.yaml"):
+        shutil.copyfile(file, folder / "rules" / file.name)
+    shutil.copytree(rules / "templates", folder / "rules" / "templates")
+    config = load_config(folder / "config.yaml", environ={}, resolve=False).config
+    loaded = load_rules(config, Templates(folder=config.templates, locale=config.locale, timezone=config.timezone))
+    results = run_tests(loaded.ruleset, config)
+    return loaded, [f"{result.name}: {shortfall}" for result in results for shortfall in result.shortfalls]
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_the_shipped_rules_pass_their_own_tests(tmp_path: Path, language: str) -> None:
+    loaded, shortfalls = _load(tmp_path, language)
+    assert shortfalls == []
+    assert len(loaded.ruleset.rules) >= 10
+    assert [str(note) for note in loaded.notes] == []
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_every_shipped_rule_has_a_test(tmp_path: Path, language: str) -> None:
+    loaded, _ = _load(tmp_path, language)
+    tested = {expectation["rule"] for test in loaded.ruleset.tests for expectation in test.expect or ()}
+    assert {rule.name for rule in loaded.ruleset.rules} == tested
+
+
+def test_both_languages_decide_alike(tmp_path: Path) -> None:
+    def shape(language: str) -> list[tuple[object, ...]]:
+        folder = tmp_path / language
+        folder.mkdir()
+        return [
+            (
+                rule.name,
+                rule.match,
+                rule.when.source if rule.when else None,
+                tuple(entry.channel for entry in rule.notify),
+                tuple(entry.channel for entry in rule.resolved),
+            )
+            for rule in _load(folder, language)[0].ruleset.rules
+        ]
+
+    assert shape("en") == shape("fr")
