@@ -1,0 +1,1 @@
+"""Measures memonotify against bare loops that do the same work without it. Run by `make bench`, never as a test."""

@@ -1,0 +1,147 @@
+"""A page of the documentation as its blocks, and a folder in which its examples run."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from memonotify.cli.init import init
+from memonotify.errors import Reason
+from memonotify.model import (
+    Attempt,
+    Branch,
+    Decision,
+    DeliveryState,
+    Evaluation,
+    Event,
+    NewDelivery,
+    Notification,
+    Outcome,
+    Settlement,
+)
+from memonotify.store import Store
+
+ROOT = Path(__file__).parents[2]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "SECURITY.md",
+    ROOT / "CHANGELOG.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
+DELIVERY = "dlv_example"
+EVENT = "this-is-a-notification-id"
+
+_FENCE = re.compile(r"^(?P<indent> *)```(?P<language>[a-z]*)\n(?P<body>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL)
+_MARK = re.compile(r"<!-- (?P<word>not run|exit|file)(?:: | )(?P<value>[^>]*?) -->\s*\Z")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """A fenced block. `mark` is the comment right above it: `not run`, `exit` or `file`, with its value."""
+
+    page: Path
+    line: int
+    language: str
+    body: str
+    mark: str = ""
+    value: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.page.relative_to(ROOT)}:{self.line}"
+
+
+def blocks(page: Path) -> Iterator[Block]:
+    """Yield the fenced blocks of a page, in order."""
+    text = page.read_text(encoding="utf-8")
+    for found in _FENCE.finditer(text):
+        mark = _MARK.search(text[: found.start()])
+        indent = found["indent"]
+        yield Block(
+            page=page,
+            line=text.count("\n", 0, found.start()) + 1,
+            language=found["language"],
+            body="".join(line.removeprefix(indent) for line in found["body"].splitlines(keepends=True)),
+            mark=mark["word"] if mark else "",
+            value=mark["value"] if mark else "",
+        )
+
+
+def without_blocks(page: Path) -> str:
+    """Return a page's text with its fenced blocks emptied, so that lines keep their numbers."""
+    return _FENCE.sub(lambda found: "\n" * found[0].count("\n"), page.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `memonotify init` writes, with one event in the store and one dead letter of it."""
+    folder = tmp_path_factory.mktemp("init") / "alerts"
+    with contextlib.redirect_stdout(io.StringIO()):
+        init.main([str(folder)], standalone_mode=False)
+    asyncio.run(_fill(folder / "var" / "memonotify.db"))
+    return folder
+
+
+@pytest.fixture
+def alerts(fresh: Path, tmp_path: Path) -> Path:
+    """A copy of that, for one test."""
+    return shutil.copytree(fresh, tmp_path / "alerts")
+
+
+class _Clock:
+    """The real time, for `--since 24h` is measured against it."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return 0.0
+
+
+async def _fill(path: Path) -> None:
+    clock = _Clock()
+    at = clock.now() - timedelta(minutes=5)
+    body = {
+        "id": EVENT,
+        "date": at.isoformat(),
+        "event_type": "collection_returned",
+        "resource_type": "collection",
+        "resource_id": "c-1",
+    }
+    event = Event(workspace="acme", body=body, received_at=at, **body)
+    new = NewDelivery(
+        id=DELIVERY,
+        workspace="acme",
+        event_id=EVENT,
+        rule="returned-collection",
+        branch=Branch.NOTIFY,
+        entry=1,
+        notification=Notification(channel="erp", payload={"json": {"cents": 12050}}),
+        created_at=at,
+        due_at=at,
+    )
+    decision = Decision(rule=new.rule, outcome=Outcome.MATCHED, deliveries=(new,))
+    async with Store(f"sqlite:///{path}", clock=clock) as store:
+        await store.receive(event)
+        (stored,) = await store.unevaluated()
+        await store.record(Evaluation(event=stored, evaluated_at=at, decisions=(decision,)))
+        (delivery,) = await store.claim("erp", limit=1, lease_s=30)
+        attempt = Attempt(
+            delivery_id=DELIVERY,
+            number=1,
+            started_at=at,
+            ended_at=at,
+            ok=False,
+            reason=Reason.REJECTED,
+            status=400,
+            detail="answered 400",
+        )
+        await store.settle(Settlement(delivery=delivery, attempt=attempt, state=DeliveryState.DEAD))
