@@ -137,6 +137,8 @@ class _Smtp(asyncio.Protocol):
         if word == b"DATA":
             self._in_data = True
             return b"354 go on\r\n"
+        if word == b"QUIT":
+            return b"221 bye\r\n"
         return b"250 ok\r\n"
 
 
