@@ -25,6 +25,7 @@ from memonotify.delivery.courier import Courier
 from memonotify.delivery.failures import Reporter
 from memonotify.engine.engine import Engine
 from memonotify.errors import StoreError
+from memonotify.headroom import Headroom
 from memonotify.intake.listening import bound_address, listen
 from memonotify.intake.server import Intake
 from memonotify.janitor import Janitor
@@ -84,6 +85,7 @@ class App:
             for workspace in config.workspaces
             if workspace.api is not None
         }
+        self.headroom = Headroom(self.clock)
         self.courier = Courier(
             store=self.store,
             channels=self.channels,
@@ -92,6 +94,7 @@ class App:
             clock=self.clock,
             metrics=self.metrics,
             random=self._random,
+            headroom=self.headroom,
         )
         self.reporter = Reporter(
             store=self.store,
@@ -113,6 +116,7 @@ class App:
             clock=self.clock,
             metrics=self.metrics,
             random=self._random,
+            headroom=self.headroom,
         )
         self.intake = Intake(
             config.server,
@@ -163,6 +167,7 @@ class App:
             self._stops.append(("bank", bank.close))
         for channel in self.channels.values():
             self._stops.append(("channel", channel.close))
+        await self._start_part("headroom", self.headroom)
         await self._start_part("courier", self.courier)
         await self._start_part("reporter", self.reporter)
         await self._start_part("engine", self.engine)

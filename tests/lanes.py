@@ -13,6 +13,7 @@ from fakes import ManualClock
 
 from memonotify.config.values import ChannelConfig, Rate, Retry
 from memonotify.delivery.courier import Courier
+from memonotify.headroom import Headroom
 from memonotify.metrics import Metrics
 from memonotify.model import Branch, Delivery, NewDelivery, Notification, Receipt, Settlement, delivery_id
 from memonotify.store.store import Store
@@ -111,6 +112,7 @@ class Yard:
         self.store = store
         self.clock = clock
         self.pause = ManualPause(clock)
+        self.headroom = Headroom(clock)
         self.metrics = Metrics()
         self.channels: dict[str, FakeChannel] = {}
         self.configs: dict[str, ChannelConfig] = {}
@@ -136,6 +138,7 @@ class Yard:
             clock=self.clock,
             metrics=self.metrics,
             random=random.Random(1),
+            headroom=self.headroom,
             pause=self.pause,
             **options,
         )

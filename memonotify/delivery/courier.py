@@ -18,6 +18,7 @@ from memonotify.delivery.alarm import Pause
 from memonotify.delivery.breaker import BreakerState
 from memonotify.delivery.lane import Lane, LaneState
 from memonotify.delivery.surroundings import Bound, Surroundings
+from memonotify.headroom import Headroom
 from memonotify.logs import logger
 from memonotify.metrics import Metrics
 from memonotify.model import Clock
@@ -58,6 +59,7 @@ class Courier:
         clock: Clock,
         metrics: Metrics,
         random: random.Random,
+        headroom: Headroom,
         pause: Pause = asyncio.sleep,
         bound: Bound = asyncio.timeout,
         max_in_flight: int = MAX_IN_FLIGHT,
@@ -76,6 +78,7 @@ class Courier:
             pause=pause,
             bound=bound,
             lease_s=lease_s,
+            headroom=headroom,
             dead_letter=self._dead_letter,
         )
         slots = shares({name: configs[name].concurrency for name in channels}, max_in_flight)

@@ -89,6 +89,7 @@ class Lane:
         self._record = Record(around.metrics, config.name)
         self._sending = Sending(channel, timeout_s=config.timeout_s, bound=around.bound, record=self._record)
         self._ledger = Ledger(around, self._record, self._alarm.ring)
+        around.headroom.on_more(self._fill)
 
     @property
     def state(self) -> LaneState:
@@ -246,7 +247,7 @@ class Lane:
 
     def _next(self) -> _Claim | None:
         """Take the next claim if it may be sent now; it counts as being sent from here on."""
-        if not self._waiting or self._in_flight >= self._slots or self._stopping:
+        if not self._waiting or self._stopping or self._in_flight >= self._around.headroom.of(self._slots):
             return None
         now_s = self._now_s()
         if not self._breaker.admits(now_s) or not self._pace.admits(now_s) or self._is_stale(self._waiting[0]):

@@ -10,6 +10,7 @@ from typing import Final
 
 from memonotify.config.values import Retry
 from memonotify.delivery.alarm import Pause
+from memonotify.headroom import Headroom
 from memonotify.metrics import Metrics
 from memonotify.model import Clock
 from memonotify.store.store import Store
@@ -34,4 +35,5 @@ class Surroundings:
     pause: Pause
     bound: Bound
     lease_s: float
+    headroom: Headroom
     dead_letter: Callable[[], None]

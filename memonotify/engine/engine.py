@@ -27,6 +27,7 @@ from memonotify.engine.evaluate import Evaluator, Memory, Work
 from memonotify.engine.inquiry import Bank, PutOff
 from memonotify.engine.places import PLACES, Places
 from memonotify.errors import StoreUnavailable
+from memonotify.headroom import Gate, Headroom
 from memonotify.logs import logger
 from memonotify.metrics import Metrics
 from memonotify.model import Clock, Evaluation, Event, Outcome
@@ -75,6 +76,7 @@ class Engine:
         clock: Clock,
         metrics: Metrics,
         random: Random,
+        headroom: Headroom,
         on_failures: Callable[[], None] = lambda: None,
         concurrency: int = CONCURRENCY,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -95,6 +97,8 @@ class Engine:
             memory=store, banks=banks, resource_types=resource_types, retry=retry, clock=clock, random=random
         )
         self._places = Places()
+        self._headroom = headroom
+        self._gates: dict[str, Gate] = {}
         self._reading = asyncio.Lock()
         self._quiet: list[Event] = []
         self._quiet_ready = asyncio.Event()
@@ -162,16 +166,24 @@ class Engine:
                 event, rules = await self._next()
             self._busy.add(task)
             try:
-                await self._evaluate(event, rules)
+                if not _waits(rules):
+                    await self._evaluate(event, rules)
+                    continue
+                await self._evaluate_in_turn(event, rules)
                 # The place goes to the next in the workspace's line, by the rules as they are by then.
-                while _waits(rules) and not self._stopping:
-                    following = self._places.hand_on(event.workspace)
-                    if following is None:
-                        break
+                while not self._stopping and (following := self._places.hand_on(event.workspace)) is not None:
                     event = following
-                    await self._evaluate(event, self._candidates(event))
+                    await self._evaluate_in_turn(event, self._candidates(event))
             finally:
                 self._busy.discard(task)
+
+    async def _evaluate_in_turn(self, event: Event, rules: tuple[Rule, ...]) -> None:
+        """Evaluate when the headroom has room for one more of the workspace's."""
+        gate = self._gates.get(event.workspace)
+        if gate is None:
+            gate = self._gates[event.workspace] = Gate(self._headroom, PLACES)
+        async with gate:
+            await self._evaluate(event, rules)
 
     async def _evaluate(self, event: Event, rules: tuple[Rule, ...]) -> None:
         work = self._evaluator.begin(event, rules)

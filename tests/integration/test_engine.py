@@ -30,6 +30,7 @@ from memonotify.config.values import (
     Workspace,
 )
 from memonotify.engine.engine import Engine
+from memonotify.headroom import Headroom
 from memonotify.memobank.client import BankClient
 from memonotify.metrics import Metrics
 from memonotify.model import Evaluation, Event, Outcome
@@ -195,6 +196,7 @@ async def running(config: Config):
             clock=clock,
             metrics=metrics,
             random=Random(1),
+            headroom=Headroom(clock),
         )
         await engine.start()
         try:

@@ -15,6 +15,7 @@ from memonotify.config.values import Retry
 from memonotify.engine.engine import Engine
 from memonotify.engine.places import PLACES
 from memonotify.errors import FetchError, Reason, StoreError
+from memonotify.headroom import Headroom
 from memonotify.metrics import Metrics
 from memonotify.model import FailureKind, Outcome
 from memonotify.rules.match import Match
@@ -33,6 +34,7 @@ class Bench:
         self.woken = []
         self.failures = 0
         self.metrics = Metrics()
+        self.headroom = Headroom(self.clock)
         self.engine = None
 
     def make(self, **options):
@@ -50,6 +52,7 @@ class Bench:
             clock=self.clock,
             metrics=self.metrics,
             random=Random(7),
+            headroom=self.headroom,
             pause=self.pauses,
             **options,
         )
