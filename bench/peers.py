@@ -185,7 +185,7 @@ async def loop_mail(port: int, events: int, concurrency: int) -> None:
 async def daemon(config: str) -> None:
     """memonotify on this configuration."""
     from memonotify import logs
-    from memonotify.app import App, prepare_process
+    from memonotify.app import App, keep_what_is_loaded, prepare_process
     from memonotify.config.loader import load_config
     from memonotify.rules.loader import load_rules
     from memonotify.templating import Templates
@@ -196,6 +196,7 @@ async def daemon(config: str) -> None:
     templates = Templates(folder=loaded.templates, locale=loaded.locale, timezone=loaded.timezone)
     app = App(loaded, load_rules(loaded, templates).ruleset)
     await app.start()
+    keep_what_is_loaded()
     tell(port=int(app.webhook_address.rpartition(":")[2]), admin=int(app.admin_address.rpartition(":")[2]))
     await _until_told()
     await app.stop(1.0)

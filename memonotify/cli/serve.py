@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import signal
 from collections.abc import Callable
@@ -84,6 +83,7 @@ def _runner() -> Callable[..., None]:
 
 
 async def _serve(app: App, load_rules: Callable[[], Ruleset]) -> None:
+    from memonotify.app import keep_what_is_loaded
     from memonotify.logs import logger
 
     loop = asyncio.get_running_loop()
@@ -119,9 +119,7 @@ async def _serve(app: App, load_rules: Callable[[], Ruleset]) -> None:
 
     loop.add_signal_handler(signal.SIGHUP, on_hangup)
     await app.start()
-    # Thousands of compiled rules stay for good: a full collection would walk them all and hold the loop up.
-    gc.collect()
-    gc.freeze()
+    keep_what_is_loaded()
     sdnotify.notify("READY=1", f"STATUS=webhook on {app.webhook_address}, admin on {app.admin_address}")
     beat = asyncio.create_task(_beat(app), name="watchdog")
     await ended.wait()
