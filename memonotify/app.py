@@ -198,6 +198,7 @@ class App:
         voided = await self.store.void_claims()
         if voided:
             logger().info("claims_voided", count=voided)
+        await self.store.resume()
         hastened = await self.store.hasten()
         if hastened:
             logger().warning("clock_was_ahead", count=hastened)

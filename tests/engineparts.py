@@ -167,12 +167,12 @@ class FakeStore:
         for item in events:
             self.open.pop(item.seq, None)
 
-    async def postpone(self, item, due_at):
+    async def postpone(self, item, due_at, *, is_try=True):
         self._fail()
         await asyncio.sleep(0)
         self.postponed.append((item.seq, due_at))
         if item.seq in self.open:
-            self.open[item.seq] = (replace(item, attempts=item.attempts + 1), due_at)
+            self.open[item.seq] = (replace(item, attempts=item.attempts + is_try), due_at)
 
     def _fail(self):
         if self.unavailable:

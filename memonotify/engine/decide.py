@@ -116,6 +116,17 @@ def entries_of(rule: Rule, branch: Branch) -> tuple[Entry, ...]:
     return rule.notify if branch is Branch.NOTIFY else rule.resolved
 
 
+def early_key(rule: Rule, event: Event) -> str | None:
+    """Return a rule's key for an event where it can be told before the bank is asked, else None."""
+    key = rule.key
+    if key is None or "resource" in key.names or not key.names.isdisjoint(rule.lookups):
+        return None
+    try:
+        return _key(rule, _Facts(context=context_of(event, None)))
+    except _Failed:
+        return None
+
+
 def _judge(
     rule: Rule, event: Event, facts: _Facts
 ) -> Generator[Remembered, bool | None, tuple[Verdict, StateChange | None]]:

@@ -52,7 +52,7 @@ class EngineStore(EventSource, Memory, Protocol):
 
     async def record(self, evaluation: Evaluation) -> bool: ...
     async def mark_evaluated(self, events: Sequence[Event], evaluated_at: datetime) -> None: ...
-    async def postpone(self, event: Event, due_at: datetime) -> None: ...
+    async def postpone(self, event: Event, due_at: datetime, *, is_try: bool = True) -> None: ...
 
 
 class Engine:
@@ -217,6 +217,7 @@ class Engine:
             if rules:
                 await self._places.room()
                 continue
+            self._evaluator.pass_over(event)
             self._quiet.append(event)
             self._quiet_ready.set()
             if len(self._quiet) >= MAX_QUIET:
@@ -254,7 +255,8 @@ class Engine:
         try:
             evaluation = await self._recorded(work)
         except PutOff as put_off:
-            await self._put_off(event, put_off.wait_s)
+            due_at = await self._put_off(event, put_off.wait_s, is_try=not put_off.is_behind)
+            self._evaluator.put_off(work, due_at, put_off)
             facts = {
                 "workspace": event.workspace,
                 "event_id": event.id,
@@ -280,10 +282,11 @@ class Engine:
             if await self._with_store(lambda: self._store.record(evaluation)):  # noqa: B023
                 return evaluation
 
-    async def _put_off(self, event: Event, later_s: float) -> None:
+    async def _put_off(self, event: Event, later_s: float, *, is_try: bool = True) -> datetime:
         due_at = self._clock.now() + timedelta(seconds=later_s)
-        await self._with_store(lambda: self._store.postpone(event, due_at))
+        await self._with_store(lambda: self._store.postpone(event, due_at, is_try=is_try))
         self._backlog.done(event, due_at=due_at)
+        return due_at
 
     async def _with_store(self, work: Callable[[], Awaitable[T]]) -> T:
         """Do it again until the store can be written: a full disk loses nothing."""

@@ -16,16 +16,20 @@ from random import Random
 from typing import Any, Final, Protocol
 
 from memonotify.config.values import Retry
-from memonotify.engine.decide import Given, Lookup, Remembered, decide
+from memonotify.engine.decide import Given, Lookup, Remembered, decide, early_key
 from memonotify.engine.hold import Hold
-from memonotify.engine.inquiry import Bank, Inquiry
-from memonotify.engine.order import Order, Turn
+from memonotify.engine.inquiry import LEAST_TRIES, Bank, Inquiry, PutOff
+from memonotify.engine.order import Behind, Order, Turn
 from memonotify.errors import Reason
 from memonotify.model import Clock, Decision, Evaluation, Event, Failure, FailureKind, Outcome
 from memonotify.rules.values import Rule
 
 MAX_TURN_S: Final = 0.01
 """How long one event's rules are decided before other tasks get a turn."""
+
+
+LEAST_BEHIND_S: Final = 0.5
+"""How long an event waits behind another whose moment has come, but which is not under evaluation yet."""
 
 
 class Memory(Protocol):
@@ -73,7 +77,7 @@ class Evaluator:
         self._order = Order()
 
     def begin(self, event: Event, rules: tuple[Rule, ...]) -> Work:
-        """Take the event's turns. Call it in the order of arrival, and `end` in any case."""
+        """Take the event's turns. Call it in the order of arrival, and `put_off` or `end` in any case."""
         inquiry = Inquiry(
             event,
             self._banks.get(event.workspace),
@@ -83,20 +87,35 @@ class Evaluator:
             random=self._random,
             hold=self._holds.get(event.workspace),
         )
-        turns = {rule.name: self._order.join(event.workspace, rule.name) for rule in rules if rule.on_change}
+        self._order.resume(event.seq)
+        turns = {
+            rule.name: self._order.join(event.workspace, rule.name, event.seq, early_key(rule, event))
+            for rule in rules
+            if rule.on_change
+        }
         return Work(event=event, rules=rules, inquiry=inquiry, turns=turns)
+
+    def pass_over(self, event: Event) -> None:
+        """Give up the places of an event that was put off and that no rule looks at any more."""
+        self._order.resume(event.seq)
 
     async def evaluate(self, work: Work) -> Evaluation:
         """Decide every rule. Doing it again for the same work asks the store again, but not the bank.
 
         Raises:
-            PutOff: the bank may give later what a rule needs.
+            PutOff: the bank may give later what a rule needs, or an earlier event of the same key waits for that.
             StoreUnavailable: the store could not say what is remembered.
         """
         resource = Given(value=None)
-        if any(rule.needs_resource for rule in work.rules):
-            resource = await work.inquiry.resource()
-        decisions = await self._decisions(work, resource)
+        try:
+            for turn in work.turns.values():
+                turn.check()
+            if any(rule.needs_resource for rule in work.rules):
+                resource = await work.inquiry.resource()
+            decisions = await self._decisions(work, resource)
+        except Behind as behind:
+            wait_s = max((behind.until - self._clock.now()).total_seconds(), LEAST_BEHIND_S)
+            raise PutOff(wait_s, behind.reason, was_asked=False, is_behind=True) from behind
         at = self._clock.now()
         return Evaluation(
             event=work.event,
@@ -119,8 +138,17 @@ class Evaluator:
             ),
         )
 
+    def put_off(self, work: Work, due_at: datetime, put_off: PutOff) -> None:
+        """Keep the event's turns until it comes again, so that later ones of the same key wait for it.
+
+        Not for ever: an event that the bank does not give though it had its tries lets the others pass.
+        """
+        if put_off.is_behind or work.event.attempts + 1 < LEAST_TRIES:
+            for rule, turn in work.turns.items():
+                self._order.park(work.event.workspace, rule, turn, due_at, put_off.reason)
+
     def end(self, work: Work) -> None:
-        """Give the event's turns up: it is recorded or put off."""
+        """Give up the turns that the event still has: it is recorded, or lets the others pass."""
         for rule, turn in work.turns.items():
             self._order.leave(work.event.workspace, rule, turn)
 

@@ -35,13 +35,17 @@ class Bank(Protocol):
 
 
 class PutOff(Exception):  # noqa: N818 - a state, not a mistake
-    """The event cannot be evaluated now; come again after `wait_s` seconds. `was_asked`: the bank was, and failed."""
+    """The event cannot be evaluated now; come again after `wait_s` seconds. `was_asked`: the bank was, and failed.
 
-    def __init__(self, wait_s: float, reason: Reason, *, was_asked: bool) -> None:
+    `is_behind`: only an earlier event is put off, so that this one has not had a try.
+    """
+
+    def __init__(self, wait_s: float, reason: Reason, *, was_asked: bool, is_behind: bool = False) -> None:
         super().__init__(f"{reason}, come again in {wait_s:.1f} s")
         self.wait_s = wait_s
         self.reason = reason
         self.was_asked = was_asked
+        self.is_behind = is_behind
 
 
 class _HeldError(FetchError):

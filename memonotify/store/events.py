@@ -222,14 +222,26 @@ def policy_state(connection: Connection, workspace: str, rule: str, key: str) ->
 _POSTPONE: Final = (
     update(events)
     .where(events.c.seq == bindparam("event_seq"), events.c.evaluated_at.is_(None))
-    .values(due_at=bindparam("due"), attempts=events.c.attempts + 1)
+    .values(due_at=bindparam("due"), attempts=events.c.attempts + bindparam("tries"))
 )
 
 
-def postpone(connection: Connection, postponed: Sequence[tuple[int, int]]) -> list[None]:
-    """Put off evaluations that could not be finished; takes (event's number, moment)."""
-    connection.execute(_POSTPONE, [{"event_seq": seq, "due": due_at} for seq, due_at in postponed])
+def postpone(connection: Connection, postponed: Sequence[tuple[int, int, int]]) -> list[None]:
+    """Put off evaluations that could not be finished; takes (event's number, moment, 1 where it was a try or 0)."""
+    connection.execute(
+        _POSTPONE, [{"event_seq": seq, "due": due_at, "tries": tries} for seq, due_at, tries in postponed]
+    )
     return [None] * len(postponed)
+
+
+def resume(connection: Connection, moments: Sequence[int]) -> list[int]:
+    """Make due now what was put off; returns how many events."""
+    return [
+        connection.execute(
+            update(events).where(events.c.evaluated_at.is_(None), events.c.due_at > now).values(due_at=now)
+        ).rowcount
+        for now in moments
+    ]
 
 
 def unevaluated(connection: Connection, *, now: datetime, after_seq: int, limit: int) -> list[Event]:

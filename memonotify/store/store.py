@@ -183,9 +183,16 @@ class Store:
         at = micros(evaluated_at)
         await self._write(events.mark_all, [(at, event.seq) for event in led_to_nothing])
 
-    async def postpone(self, event: Event, due_at: datetime) -> None:
-        """Put an evaluation off that could not be finished; counts as an attempt."""
-        await self._write(events.postpone, (event.seq, micros(due_at)))
+    async def postpone(self, event: Event, due_at: datetime, *, is_try: bool = True) -> None:
+        """Put an evaluation off that could not be finished; counts as an attempt where it `is_try`."""
+        await self._write(events.postpone, (event.seq, micros(due_at), int(is_try)))
+
+    async def resume(self) -> int:
+        """Make due now what was put off, so that it is read in order of arrival; returns how many events.
+
+        For the daemon's start: who stood before whom was known only to the one that ran before.
+        """
+        return await self._write(events.resume, self._now())
 
     async def policy_state(self, workspace: str, rule: str, key: str) -> bool | None:
         """Return a policy's remembered answer for a key, None where there is none."""

@@ -129,6 +129,23 @@ async def test_a_postponed_event_is_out_of_sight_until_it_is_due(store: Store, c
     assert (again.id, again.attempts) == ("e1", 1)
 
 
+async def test_an_event_that_was_only_put_off_behind_another_has_not_had_a_try(
+    store: Store, clock: ManualClock
+) -> None:
+    await store.postpone(await stored(store), START + HOUR, is_try=False)
+    clock.advance(3600)
+    assert [event.attempts for event in await store.unevaluated()] == [0]
+
+
+async def test_at_the_start_what_was_put_off_is_read_in_order_of_arrival(store: Store) -> None:
+    await store.postpone(await stored(store, "e1"), START + HOUR)
+    await stored(store, "e2")
+    assert [event.id for event in await store.unevaluated()] == ["e2"]
+    assert await store.resume() == 1
+    assert [event.id for event in await store.unevaluated()] == ["e1", "e2"]
+    assert await store.resume() == 0
+
+
 async def test_nothing_is_due_where_nothing_waits(store: Store) -> None:
     assert await store.next_event_due() is None
 

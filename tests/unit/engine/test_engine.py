@@ -13,11 +13,12 @@ from structlog.testing import capture_logs
 
 from memonotify.config.values import Retry
 from memonotify.engine.engine import Engine
+from memonotify.engine.inquiry import LEAST_TRIES
 from memonotify.engine.places import PLACES
 from memonotify.errors import FetchError, Reason, StoreError
 from memonotify.headroom import Headroom
 from memonotify.metrics import Metrics
-from memonotify.model import FailureKind, Outcome
+from memonotify.model import Branch, FailureKind, Outcome
 from memonotify.rules.match import Match
 from memonotify.rules.values import Ruleset
 
@@ -266,7 +267,7 @@ async def test_a_place_is_handed_on_where_an_evaluation_could_not_even_be_put_of
             raise StoreError("no")
         return await record(evaluation)
 
-    async def never(_event, _due_at):
+    async def never(_event, _due_at, *, is_try):
         raise StoreError("no")
 
     bench.store.record, bench.store.postpone = broken, never
@@ -364,11 +365,67 @@ async def test_events_of_other_keys_do_not_wait(bench):
         await settled()
 
 
-async def test_an_event_that_waits_for_the_bank_gives_up_its_turn(bench):
-    bench.bank.answers = {"/v2/transactions/res-2": {}, RESOURCE: FetchError(Reason.TIMEOUT)}
-    stateful = rule(when=fn(True), key=fn("k"), needs_resource=True)
-    async with bench.running(stateful):
+def stateful_rule(key="k", **more):
+    """A rule with a memory that needs the resource; its messages say whose they are."""
+    says = entry(message=fn(lambda c: {"json": c["event"]["id"]}))
+    return rule(when=fn(lambda c: c["resource"]["on"]), key=fn(key), needs_resource=True, resolved=(says,), **more)
+
+
+def path(seq):
+    return f"/v2/transactions/res-{seq}"
+
+
+async def test_an_event_behind_one_that_waits_for_the_bank_is_decided_after_it(bench):
+    tries = iter([FetchError(Reason.NOT_FOUND, status=404), {"on": True}])
+    bench.bank.answers = {path(1): lambda: next(tries), path(2): {"on": False}}
+    async with bench.running(stateful_rule()):
+        await bench.put(event(1))
+        await bench.put(event(2))
+        assert bench.store.recorded == []
+        assert bench.bank.asked == [path(1)], "the later one is put off before the bank is asked for it"
+        assert [item.attempts for item, _ in bench.store.open.values()] == [1, 0]
+        for _ in range(30):
+            await bench.pauses.advance(1)
+            await settled(300)
+    assert [delivery.branch for e in bench.store.recorded for delivery in e.decisions[0].deliveries] == [
+        Branch.NOTIFY,
+        Branch.RESOLVED,
+    ]
+    assert [e.event.seq for e in bench.store.recorded] == [1, 2]
+
+
+async def test_an_event_of_another_key_passes_one_that_waits_for_the_bank(bench):
+    bench.bank.answers = {path(1): FetchError(Reason.TIMEOUT), path(2): {"on": True}}
+    async with bench.running(stateful_rule(lambda c: c["event"]["id"])):
         await bench.put(event(1), event(2))
+    assert [e.event.seq for e in bench.store.recorded] == [2]
+
+
+async def test_an_event_that_the_bank_never_gives_lets_the_others_pass_after_its_tries(bench):
+    bench.bank.answers = {path(1): FetchError(Reason.CONFLICT), path(2): {"on": True}}
+    async with bench.running(stateful_rule()):
+        await bench.put(event(1), event(2))
+        for _ in range(400):
+            await bench.pauses.advance(10)
+            await settled(200)
+            if bench.store.recorded:
+                break
+        assert [e.event.seq for e in bench.store.recorded] == [2]
+        assert bench.bank.asked.count(path(1)) >= LEAST_TRIES
+        assert bench.store.open.keys() == {1}, "it goes on trying by itself"
+
+
+async def test_an_event_that_no_rule_looks_at_any_more_holds_nobody_up(bench):
+    bench.bank.answers = {path(1): FetchError(Reason.TIMEOUT), path(2): {"on": True}}
+    narrow = Match(event_type=("transaction_confirmed",))
+    async with bench.running(stateful_rule(match=Match(event_type=("transaction_*",)))):
+        await bench.put(event(1, type_="transaction_canceled"))
+        bench.rules[:] = [stateful_rule(match=narrow)]
+        for _ in range(20):
+            await bench.pauses.advance(1)
+            await settled(200)
+        await bench.put(event(2))
+    assert bench.store.marked == [[1]]
     assert [e.event.seq for e in bench.store.recorded] == [2]
 
 
