@@ -63,8 +63,9 @@ def route(
 ) -> str:
     """Return the channel that tells of a failure of `blamed` (empty: no channel is to blame).
 
-    Best is one that is well and did not fail for any of those told together, then any that is well, then any other;
-    where there is no other, the failed one itself.
+    Best is one that people read, that is well and did not fail for any of those told together; then the configured one
+    where it is well, then another that people read, then any that is well, then any other. Where there is no other, the
+    failed one itself.
     """
     order = sorted(configs, key=lambda name: (name != on_failure.channel, _LAST_RESORT[configs[name].type], name))
     others = [
@@ -74,7 +75,10 @@ def route(
     ]
     well = [name for name in others if serves(name)]
     unblamed = [name for name in well if name not in failed]
-    return next(iter((*unblamed, *well, *others)), on_failure.channel)
+    read = [name for name in well if configs[name].type != "http" or name == on_failure.channel]
+    best = [name for name in read if name not in failed]
+    configured = [name for name in well if name == on_failure.channel]
+    return next(iter((*best, *configured, *read, *unblamed, *well, *others)), on_failure.channel)
 
 
 def recipients(config: ChannelConfig, on_failure: OnFailure) -> tuple[str, ...] | None:

@@ -91,6 +91,15 @@ def test_failures_of_two_channels_are_told_in_one_message_through_a_third():
     assert told_through(failure("mail"), failure("erp")) == ["slack"]
 
 
+def test_people_hear_of_failures_before_a_machine_does_though_a_channel_of_theirs_failed_for_another_message():
+    refused, other, third = failure("mail"), failure("erp2"), failure("slack")
+    assert told_through(refused, other, third) == ["slack", "mail"]
+
+
+def test_a_machine_that_is_configured_to_hear_hears_first():
+    assert told_through(failure("mail"), on=OnFailure(channel="erp")) == ["erp"]
+
+
 def test_where_every_channel_failed_each_is_told_through_another():
     configs = {"mail": CONFIGS["mail"], "slack": CONFIGS["slack"]}
     assert told_through(failure("mail"), failure("slack"), configs=configs) == ["slack", "mail"]
