@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import gc
 import random
+import socket
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, Self
@@ -20,20 +21,21 @@ from memonotify import __version__
 from memonotify.admin.api import admin_app, control_app
 from memonotify.admin.operations import Operations
 from memonotify.channels.registry import build
-from memonotify.clock import SystemClock
+from memonotify.clock import SharedClock, SystemClock
 from memonotify.config.values import Config, Listen
 from memonotify.delivery.courier import Courier
 from memonotify.delivery.failures import Reporter
 from memonotify.engine.engine import Engine
-from memonotify.errors import StoreError
+from memonotify.errors import StoreError, StoreUnusable
 from memonotify.headroom import Headroom
 from memonotify.intake.listening import bound_address, listen
 from memonotify.intake.server import Intake
 from memonotify.janitor import Janitor
 from memonotify.logs import logger
+from memonotify.membership import Membership
 from memonotify.memobank.client import BankClient
 from memonotify.metrics import Metrics
-from memonotify.model import Clock
+from memonotify.model import Clock, Event, Node, Role
 from memonotify.rules.values import Ruleset
 from memonotify.store import control_socket
 from memonotify.store.store import Store
@@ -41,6 +43,9 @@ from memonotify.store.store import Store
 DRAIN_S: Final = 20.0
 _STEP_S: Final = 5.0
 _SWITCH_S: Final = 0.0003
+
+LOOK_SHARED_S: Final = 1.0
+"""How often a shared store is looked at for work that no other node has; what comes in here needs no look."""
 
 
 def prepare_process() -> None:
@@ -67,6 +72,8 @@ class App:
     Args:
         config: where to listen, whom to tell, where to keep what.
         ruleset: the rules in force at the start; `use_rules` puts others in their place.
+        role: what this daemon does where several share the store.
+        node: its name among them; the machine's by default.
         clock, random_source: time and chance, handed in.
     """
 
@@ -75,11 +82,15 @@ class App:
         config: Config,
         ruleset: Ruleset,
         *,
+        role: Role = Role.ALL,
+        node: str | None = None,
         clock: Clock | None = None,
         random_source: random.Random | None = None,
     ) -> None:
         self.config = config
-        self.clock = clock or SystemClock()
+        self.clock = SharedClock(clock or SystemClock())
+        self.role = role
+        self._node = node or socket.gethostname()
         self.metrics = Metrics()
         self.metrics.info.labels(__version__).set(1)
         self._random = random_source or random.Random()  # noqa: S311 - jitter, not secrecy
@@ -87,6 +98,7 @@ class App:
         self._stops: list[tuple[str, Callable[[], Awaitable[None]]]] = []
         self._started_at = self.clock.now()
         self.store = Store(config.store, clock=self.clock, metrics=self.metrics)
+        look: dict[str, Any] = {"look_s": LOOK_SHARED_S} if self.store.is_shared else {}
         self.channels = {
             name: build(channel, clock=self.clock, metrics=self.metrics) for name, channel in config.channels.items()
         }
@@ -105,6 +117,7 @@ class App:
             metrics=self.metrics,
             random=self._random,
             headroom=self.headroom,
+            **look,
         )
         self.reporter = Reporter(
             store=self.store,
@@ -113,6 +126,7 @@ class App:
             breakers=self.courier.breakers,
             wake=self.courier.wake,
             clock=self.clock,
+            **look,
         )
         self.courier.on_failures = self.reporter.wake
         self.engine = Engine(
@@ -127,12 +141,13 @@ class App:
             metrics=self.metrics,
             random=self._random,
             headroom=self.headroom,
+            leads=lambda: self.store.leads,
+            **look,
         )
         self.intake = Intake(
             config.server,
             config.workspaces,
-            receive=self.store.receive,
-            submit=self.engine.submit,
+            receive=self._receive_shared if self.store.is_shared else self._receive,
             backlog=lambda: self.engine.backlog,
             clock=self.clock,
             metrics=self.metrics,
@@ -143,13 +158,66 @@ class App:
             clock=self.clock,
             daemon=self,
         )
-        self.janitor = Janitor(store=self.store, retention_s=config.retention_s, clock=self.clock, metrics=self.metrics)
+        self.janitor = Janitor(
+            store=self.store,
+            channels=tuple(config.channels),
+            retention_s=config.retention_s,
+            clock=self.clock,
+            metrics=self.metrics,
+        )
+        self.membership = Membership(
+            store=self.store,
+            clock=self.clock,
+            metrics=self.metrics,
+            describe=self.node,
+            may_lead=role is not Role.INTAKE,
+            on_lead=self._on_lead,
+        )
         self._admin_listener: asyncio.Server | None = None
+
+    async def _receive(self, event: Event) -> bool:
+        """Store an event and queue it; False where it was there already."""
+        seq = await self.store.receive(event)
+        if seq is not None:
+            self.engine.submit(event, seq)
+        return seq is not None
+
+    async def _receive_shared(self, event: Event) -> bool:
+        """The same where other nodes may evaluate it as well."""
+        if self.role is Role.INTAKE:
+            plan = self.engine.plan(event.event_type, event.resource_type, event.workspace)
+            return await self.store.receive(event, keep=False, in_order=plan.in_order) is not None
+        plan = self.engine.plan(event.event_type, event.resource_type, event.workspace)
+        seq = await self.store.receive(event, keep=plan.keep, in_order=plan.in_order)
+        if seq is not None and plan.keep:
+            self.engine.submit(event, seq)
+        return seq is not None
+
+    async def _on_lead(self, leads: bool) -> None:
+        self.engine.lead()
+        if leads:
+            await self.store.resume()
+            self.reporter.wake()
+
+    def node(self) -> Node:
+        """Return what this daemon says of itself to the others."""
+        return Node(
+            lease=self.store.lease,
+            name=self._node,
+            version=__version__,
+            role=str(self.role),
+            rules=self._ruleset.digest[:12],
+            started_at=self._started_at,
+            seen_at=self._started_at,
+            lease_until=self._started_at,
+            leads=self.store.leads,
+            events=0,
+        )
 
     @property
     def webhook_address(self) -> str:
-        """Where the webhook listens: `host:port` or `unix:path`."""
-        return self.intake.address
+        """Where the webhook listens: `host:port` or `unix:path`; empty where this daemon takes no events in."""
+        return "" if self.role is Role.WORKER else self.intake.address
 
     @property
     def admin_address(self) -> str:
@@ -170,25 +238,33 @@ class App:
             raise
 
     async def _start(self) -> None:
+        if self.role is not Role.ALL and not self.store.is_shared:
+            raise StoreUnusable(f"{self.store.name} serves one daemon: a role needs a store on PostgreSQL")
         await self.store.open()
         self._stops.append(("store", self.store.close))
-        await self._recover()
+        await self._start_part("membership", self.membership)
+        if not self.store.is_shared:
+            await self._recover()
         for bank in self.banks.values():
             self._stops.append(("bank", bank.close))
         for channel in self.channels.values():
             self._stops.append(("channel", channel.close))
         await self._start_part("headroom", self.headroom)
-        await self._start_part("courier", self.courier)
-        await self._start_part("reporter", self.reporter)
-        await self._start_part("engine", self.engine)
+        if self.role is not Role.INTAKE:
+            await self._start_part("courier", self.courier)
+            await self._start_part("reporter", self.reporter)
+            await self._start_part("engine", self.engine)
         await self._start_part("janitor", self.janitor)
         await self._start_servers()
-        await self._start_part("intake", self.intake)
+        if self.role is not Role.WORKER:
+            await self._start_part("intake", self.intake)
         logger().info(
             "daemon_started",
             version=__version__,
             webhook=self.webhook_address,
             admin=self.admin_address,
+            store=self.store.name,
+            role=str(self.role),
             rules=len(self._ruleset.rules),
             channels=len(self.channels),
         )
@@ -211,7 +287,7 @@ class App:
         await part.start()
 
     async def _start_servers(self) -> None:
-        control = Listen(unix=control_socket(self.config.store))
+        control = Listen(unix=control_socket(self.config.store, self.config.path))
         self._admin_listener = await self._serve(
             "admin",
             self.config.admin.listen,
@@ -275,6 +351,9 @@ class App:
         """Return what only the running daemon knows."""
         return {
             "started_at": self._started_at.isoformat(timespec="seconds").replace("+00:00", "Z"),
+            "store": self.store.name,
+            "role": str(self.role),
+            "leads": self.store.leads,
             "webhook": self.webhook_address,
             "admin": self.admin_address,
             "rules": len(self._ruleset.rules),

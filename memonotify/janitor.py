@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
 from memonotify.errors import StoreError
 from memonotify.logs import logger
 from memonotify.metrics import Metrics
-from memonotify.model import Clock, DeliveryState
+from memonotify.model import Clock
 from memonotify.store.store import Store
 
 _GAUGES_EVERY_S: Final = 5.0
@@ -21,8 +22,11 @@ _BATCH_PAUSE_S: Final = 0.05
 class Janitor:
     """Refreshes the gauges every few seconds, and purges what is past its retention in small batches."""
 
-    def __init__(self, *, store: Store, retention_s: float, clock: Clock, metrics: Metrics) -> None:
+    def __init__(
+        self, *, store: Store, channels: Sequence[str], retention_s: float, clock: Clock, metrics: Metrics
+    ) -> None:
         self._store = store
+        self._channels = channels
         self._retention = timedelta(seconds=retention_s)
         self._clock = clock
         self._metrics = metrics
@@ -44,7 +48,7 @@ class Janitor:
         while True:
             try:
                 await self.refresh()
-                if self._clock.monotonic() - purged_at >= _PURGE_EVERY_S:
+                if self._store.leads and self._clock.monotonic() - purged_at >= _PURGE_EVERY_S:
                     purged_at = self._clock.monotonic()
                     await self.purge()
             except StoreError as error:
@@ -53,11 +57,10 @@ class Janitor:
 
     async def refresh(self) -> None:
         """Bring the gauges up to date."""
-        counts = await self._store.counts()
-        self._metrics.backlog.set(counts.backlog)
-        for channel, by_state in counts.deliveries.items():
-            waiting = by_state.get(DeliveryState.PENDING, 0) + by_state.get(DeliveryState.SENDING, 0)
-            self._metrics.pending.labels(channel).set(waiting)
+        waiting = await self._store.waiting(self._channels)
+        self._metrics.backlog.set(waiting.backlog)
+        for channel, count in waiting.deliveries.items():
+            self._metrics.pending.labels(channel).set(count)
 
     async def purge(self) -> int:
         """Remove what is past its retention; return how many events went."""

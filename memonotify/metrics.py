@@ -95,6 +95,8 @@ class Metrics:
         self.store_commits = Counter("memonotify_store_commits", "Transactions committed", registry=registry)
         self.store_errors = Counter("memonotify_store_errors", "Transactions that failed", registry=registry)
         self.purged = Counter("memonotify_events_purged", "Events removed by retention", registry=registry)
+        self.nodes = Gauge("memonotify_nodes", "Nodes with a lease on a shared store", registry=registry)
+        self.leads = Gauge("memonotify_node_leads", "1 while this node leads on a shared store", registry=registry)
         self.info = Gauge("memonotify_build_info", "1, with the version as a label", ["version"], registry=registry)
 
     def exposition(self) -> bytes:

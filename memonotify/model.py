@@ -188,6 +188,42 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
+class Role(StrEnum):
+    """What a daemon does on a store that several share: all, only take events in, or only evaluate and send."""
+
+    ALL = "all"
+    INTAKE = "intake"
+    WORKER = "worker"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One daemon on a store that several share. `rules` is its ruleset's digest, `events` how many it holds."""
+
+    lease: str
+    name: str
+    version: str
+    role: str
+    rules: str
+    started_at: datetime
+    seen_at: datetime
+    lease_until: datetime
+    leads: bool
+    events: int
+
+
+class Recorded(StrEnum):
+    """What became of an evaluation that was to be written.
+
+    written: it is on stable storage, or was already. changed: a remembered answer is not the one it went by, so nothing
+    was written: evaluate again. lost: another node has the event, so nothing was written: leave it.
+    """
+
+    WRITTEN = "written"
+    CHANGED = "changed"
+    LOST = "lost"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateChange:
     """A policy's remembered answer for a key goes from `old` (None: unknown) to `new`, or the evaluation is void."""

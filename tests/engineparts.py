@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from fakes import ManualClock
 
 from memonotify.errors import FetchError, Reason, RenderError, StoreUnavailable
-from memonotify.model import Event, Snapshot
+from memonotify.model import Event, Recorded, Snapshot
 from memonotify.rules.match import Match
 from memonotify.rules.values import Entry, Rule
 
@@ -123,6 +123,7 @@ class FakeStore:
         self.recorded = []
         self.marked = []
         self.postponed = []
+        self.handed_over = []
         self.states = {}
         self.reads = 0
         self.before_record = None
@@ -154,11 +155,18 @@ class FakeStore:
         await asyncio.sleep(0)
         changes = [decision.change for decision in evaluation.decisions if decision.change]
         if any(self.states.get((c.workspace, c.rule, c.key)) is not c.old for c in changes):
-            return False
+            return Recorded.CHANGED
         self.states.update({(c.workspace, c.rule, c.key): c.new for c in changes})
         self.open.pop(evaluation.event.seq, None)
         self.recorded.append(evaluation)
-        return True
+        return Recorded.WRITTEN
+
+    async def adopt(self, _limit):
+        return 0
+
+    async def hand_over(self, item):
+        self.handed_over.append(item.seq)
+        self.open.pop(item.seq, None)
 
     async def mark_evaluated(self, events, evaluated_at):
         self._fail()

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from fakes import ManualClock
+from sqlalchemy import Connection
 
 from memonotify.errors import Reason
 from memonotify.model import (
@@ -22,6 +23,7 @@ from memonotify.model import (
     NewDelivery,
     Notification,
     Outcome,
+    Recorded,
     Settlement,
     delivery_id,
 )
@@ -92,7 +94,7 @@ def evaluated(event: Event, *deliveries: NewDelivery, at: datetime = START, **fi
 async def written(store: Store, *deliveries: NewDelivery, name: str = "e1") -> Event:
     """Receive an event and write the deliveries of its evaluation."""
     event = await stored(store, name)
-    assert await store.record(evaluated(event, *deliveries))
+    assert await store.record(evaluated(event, *deliveries)) is Recorded.WRITTEN
     return event
 
 
@@ -129,3 +131,13 @@ async def buried(store: Store, *deliveries: NewDelivery) -> Sequence[str]:
         for delivery in await store.claim(channel, limit=100, lease_s=30):
             assert await store.settle(settled(delivery, DeliveryState.DEAD))
     return [new.id for new in deliveries]
+
+
+async def row_counts(store: Store) -> dict[str, int]:
+    """Return how many rows the tables have that retention removes from."""
+
+    def count(connection: Connection) -> dict[str, int]:
+        tables = ("events", "decisions", "snapshots", "deliveries", "attempts", "failures")
+        return {name: connection.exec_driver_sql(f"SELECT count(*) FROM {name}").scalar_one() for name in tables}
+
+    return await store._read(count)

@@ -54,9 +54,11 @@ class Reach:
         return self._reach("POST", path, {"json": dict(body)}, direct, read_only=False)
 
     def _reach(self, method: str, path: str, request: dict[str, Any], direct: Direct, *, read_only: bool) -> Any:
-        from memonotify.store import control_socket, is_locked
+        from memonotify.store import control_socket, is_locked, is_shared
 
-        socket = control_socket(self._config.store)
+        socket = control_socket(self._config.store, self._config.path)
+        if is_shared(self._config.store):
+            return self._on_shared(socket, method, path, request, direct, read_only=read_only)
         deadline = time.monotonic() + self._starting_s
         while True:
             try:
@@ -69,6 +71,17 @@ class Reach:
                     raise ControlError(f"a daemon has the store open but does not listen on {socket}") from None
                 time.sleep(_POLL_S)
 
+    def _on_shared(
+        self, socket: Path, method: str, path: str, request: dict[str, Any], direct: Direct, *, read_only: bool
+    ) -> Any:
+        """Ask this machine's daemon where there is one, which also knows of itself; else the store, as any node may."""
+        if socket.exists():
+            try:
+                return self._ask(socket, method, path, request)
+            except _NotThere:
+                pass
+        return asyncio.run(self._on_store(direct, read_only=read_only))
+
     async def _on_store(self, direct: Direct, *, read_only: bool) -> Any:
         from memonotify.admin.operations import Operations
         from memonotify.clock import SystemClock
@@ -77,10 +90,10 @@ class Reach:
         clock = SystemClock()
         store = Store(self._config.store, clock=clock)
         channels = {name: channel.type for name, channel in self._config.channels.items()}
-        if not store.path.exists():
+        if not store.exists():
             from memonotify.cli.nostore import NoStore
 
-            click.echo(f"There is no store yet: memonotify serve makes {store.path}.", err=True)
+            click.echo(f"There is no store yet: memonotify serve makes {store.name}.", err=True)
             return await direct(Operations(NoStore(), channels=channels, clock=clock, daemon=None))
         await store.open(read_only=read_only)
         try:

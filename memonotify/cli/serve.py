@@ -41,7 +41,15 @@ _ENDED_BY_SECOND_SIGNAL: Final = 130
     envvar="MEMONOTIFY_LOG_FORMAT",
     help="How a log line looks; auto is text on a terminal, else JSON.",
 )
-def serve(config_path: Path | None, log_level: str, log_format: str) -> None:
+@click.option(
+    "--role",
+    type=click.Choice(["all", "intake", "worker"]),
+    default="all",
+    show_default=True,
+    help="What this node does on a store that several share: take events in, evaluate and send, or both.",
+)
+@click.option("--node", metavar="NAME", help="This node's name in `memonotify nodes`. Default: the machine's.")
+def serve(config_path: Path | None, log_level: str, log_format: str, role: str, node: str | None) -> None:
     """Run the daemon in the foreground.
 
     SIGTERM and SIGINT drain what has begun and end with 0; a second signal ends at once. SIGHUP loads the rules and
@@ -55,9 +63,10 @@ def serve(config_path: Path | None, log_level: str, log_format: str) -> None:
         logs.logger().warning("note", place=f"{note.file}:{note.line}:{note.column}", message=note.message)
 
     from memonotify.app import App, prepare_process
+    from memonotify.model import Role
 
     prepare_process()
-    app = App(loaded.config.config, loaded.rules.ruleset)
+    app = App(loaded.config.config, loaded.rules.ruleset, role=Role(role), node=node)
     _runner()(_serve(app, lambda: _rules_for(app.config)))
 
 

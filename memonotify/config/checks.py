@@ -241,14 +241,22 @@ def timezone(text: str) -> str:
     return text
 
 
+# User and password, one or several hosts (or none: the socket), the database's name, and what libpq lets be added.
+_POSTGRES: Final = re.compile(r"(?:[^@/?#\s]*@)?[^@/?#\s]*/[^/?#\s]+(?:\?[^#\s]*)?")
+
+
 def store_url(text: str, folder: Path) -> str:
-    """Return the store's SQLAlchemy URL with an absolute file, or refuse it without repeating it."""
+    """Return the store's URL, a file in it absolute, or refuse it without repeating it."""
     scheme, separator, rest = text.partition("://")
-    hint = "sqlite:///var/memonotify.db"
+    hint = "sqlite:///var/memonotify.db, or postgresql://user@host/database"
     if not separator:
         raise Refusal("is not the address of a store", hint)
+    if scheme == "postgresql":
+        if not _POSTGRES.fullmatch(rest):
+            raise Refusal("is no address of a PostgreSQL database", "postgresql://user@host/database")
+        return text
     if scheme.partition("+")[0] in ("postgresql", "postgres"):
-        raise Refusal("PostgreSQL is not available in this version", hint)
+        raise Refusal("a store on PostgreSQL begins with postgresql://", "postgresql://user@host/database")
     if scheme != "sqlite":
         raise Refusal(f"`{scheme[:40]}` is no kind of store", hint)
     path = rest.removeprefix("/")

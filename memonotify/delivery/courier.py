@@ -27,6 +27,9 @@ from memonotify.store.store import Store
 MAX_IN_FLIGHT: Final = 64
 """Sends in flight over all lanes: what keeps notifying from crowding out the webhook."""
 
+LOOK_S: Final = 30.0
+"""The store is looked at this often even if nobody wakes a lane: a hint may be lost, a wall clock may be set."""
+
 LEASE_S: Final = 30.0
 """How long a claim is held before it must be renewed: what a crash costs where others share the store."""
 
@@ -64,6 +67,7 @@ class Courier:
         bound: Bound = asyncio.timeout,
         max_in_flight: int = MAX_IN_FLIGHT,
         lease_s: float = LEASE_S,
+        look_s: float = LOOK_S,
     ) -> None:
         self._pause = pause
         self._bound = bound
@@ -78,6 +82,7 @@ class Courier:
             pause=pause,
             bound=bound,
             lease_s=lease_s,
+            look_s=look_s,
             headroom=headroom,
             dead_letter=self._dead_letter,
         )

@@ -46,6 +46,7 @@ class Reporter:
         breakers: Callable[[], Mapping[str, str]],
         wake: Callable[[Iterable[str]], None],
         clock: Clock,
+        look_s: float = LOOK_S,
         pause: Pause = asyncio.sleep,
     ) -> None:
         self._store = store
@@ -54,6 +55,7 @@ class Reporter:
         self._breakers = breakers
         self._wake_channels = wake
         self._clock = clock
+        self._look_s = look_s
         self._alarm = Alarm(pause)
         self._silent_until_s: float | None = None
         self._stopping = False
@@ -91,6 +93,9 @@ class Reporter:
 
     async def _look(self) -> float:
         """Tell what is to be told now; return after how many seconds to look again."""
+        if not self._store.leads:
+            self._silent_until_s = None
+            return self._look_s
         if self._silent_until_s is None:
             self._silent_until_s = await self._silence_of_old()
         now_s = self._clock.monotonic()
@@ -98,7 +103,7 @@ class Reporter:
             return self._silent_until_s - now_s
         failures = await self._store.untold_failures(MOST)
         if not failures:
-            return LOOK_S
+            return self._look_s
         await self._tell(failures)
         return GATHER_S
 

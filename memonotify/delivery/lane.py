@@ -33,9 +33,6 @@ from memonotify.delivery.surroundings import STORE_WAIT_S, Surroundings
 from memonotify.errors import CallError, Reason
 from memonotify.model import Delivery, DeliveryState, Receipt, Settlement
 
-LOOK_S: Final = 30.0
-"""The store is looked at this often even if nobody wakes the lane: a hint may be lost, a wall clock may be set."""
-
 LINGER_S: Final = 0.2
 """After a batch that was not full the lane looks once more, before it asks the store when the next is due."""
 
@@ -190,8 +187,8 @@ class Lane:
     async def _until_due_s(self) -> float:
         due_at = await self._around.store.next_due(self._config.name)
         if due_at is None:
-            return LOOK_S
-        return min(max((due_at - self._around.clock.now()).total_seconds(), SOONEST_S), LOOK_S)
+            return self._around.look_s
+        return min(max((due_at - self._around.clock.now()).total_seconds(), SOONEST_S), self._around.look_s)
 
     def _limit(self, now_s: float) -> int:
         """Return how many deliveries may be claimed now."""

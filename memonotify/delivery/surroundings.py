@@ -24,8 +24,11 @@ Bound = Callable[[float], AbstractAsyncContextManager[object]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """The store, time, chance and the configured waits. `lease_s` is how long a claim is held before it must be
-    renewed; `dead_letter` is called after a settlement with failures somebody must hear of."""
+    """The store, time, chance and the configured waits.
+
+    `lease_s` is how long a claim is held before it must be renewed, `look_s` how often the store is looked at unasked.
+    `dead_letter` is called after a settlement with failures somebody must hear of.
+    """
 
     store: Store
     retry: Retry
@@ -35,5 +38,6 @@ class Surroundings:
     pause: Pause
     bound: Bound
     lease_s: float
+    look_s: float
     headroom: Headroom
     dead_letter: Callable[[], None]

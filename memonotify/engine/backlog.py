@@ -35,6 +35,7 @@ MOST_WAIT_S: Final = 30.0
 class EventSource(Protocol):
     """What is used of the store."""
 
+    async def adopt(self, limit: int) -> int: ...
     async def unevaluated(self, *, after_seq: int = 0, limit: int = 500) -> list[Event]: ...
     async def next_event_due(self) -> datetime | None: ...
 
@@ -50,11 +51,13 @@ class Backlog:
         pause: Callable[[float], Awaitable[None]],
         size: int = QUEUE_SIZE,
         page: int = PAGE,
+        look_s: float = MOST_WAIT_S,
     ) -> None:
         self._source = source
         self._clock = clock
         self._pause = pause
         self._page = page
+        self._look_s = look_s
         self._size = size
         self._queue: asyncio.Queue[Event] = asyncio.Queue(maxsize=size)
         self._known: set[int] = set()
@@ -66,12 +69,23 @@ class Backlog:
         # While the store is read: what was done with, and may still stand in what was read.
         self._done: set[int] = set()
         self._due_at: datetime | None = None
+        self._asked = False
         # How many of those that came in had no room and were not read from the store yet; a bound, not a count.
         self._left = 0
 
     def __len__(self) -> int:
         """How many events are in the queue, under evaluation, or left to the store since it was last read."""
         return len(self._known) + self._left
+
+    @property
+    def has_room(self) -> bool:
+        """Whether an event that comes in now would be queued; where not, others may as well have it."""
+        return not self._behind and not self._queue.full()
+
+    def look(self) -> None:
+        """Look into the store soon: there may be events that nobody has."""
+        self._wake.set()
+        self._asked = True
 
     def submit(self, event: Event) -> None:
         """Take in an event that the store has. Never blocks; where there is no room the store keeps it for later."""
@@ -105,6 +119,7 @@ class Backlog:
             self._wake.clear()
             try:
                 read_at = self._clock.now()
+                await self._source.adopt(max(self._size - len(self._known), 0))
                 await self._read_store()
                 await self._learn_next_due(read_at)
             except StoreError as error:
@@ -172,18 +187,23 @@ class Backlog:
     async def _until_needed(self) -> None:
         """Wait until the queue runs low, or the next event that was put off is due."""
         while not (self._behind and self._queue.qsize() < self._page):
+            if self._asked:
+                # Not at once: what comes within a moment is taken together.
+                self._asked = False
+                await self._pause(LEAST_WAIT_S)
+                return
             wait_s = self._wait_s()
             if wait_s <= 0:
                 await self._pause(LEAST_WAIT_S)
                 return
             self._wake.clear()
-            if not await self._woken_within(wait_s) and wait_s == MOST_WAIT_S:
+            if not await self._woken_within(wait_s) and wait_s == self._look_s:
                 return
 
     def _wait_s(self) -> float:
         if self._due_at is None:
-            return MOST_WAIT_S
-        return min(MOST_WAIT_S, (self._due_at - self._clock.now()) / timedelta(seconds=1))
+            return self._look_s
+        return min(self._look_s, (self._due_at - self._clock.now()) / timedelta(seconds=1))
 
     async def _woken_within(self, wait_s: float) -> bool:
         waiting = asyncio.ensure_future(self._wake.wait())

@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any, Final, Protocol, TypeVar
@@ -22,7 +22,7 @@ from typing import Any, Final, Protocol, TypeVar
 from prometheus_client import Counter as Metric
 
 from memonotify.config.values import Retry
-from memonotify.engine.backlog import Backlog, EventSource
+from memonotify.engine.backlog import MOST_WAIT_S, Backlog, EventSource
 from memonotify.engine.evaluate import Evaluator, Memory, Work
 from memonotify.engine.inquiry import Bank, PutOff
 from memonotify.engine.places import PLACES, Places
@@ -30,7 +30,7 @@ from memonotify.errors import StoreUnavailable
 from memonotify.headroom import Gate, Headroom
 from memonotify.logs import logger
 from memonotify.metrics import Metrics
-from memonotify.model import Clock, Evaluation, Event, Outcome
+from memonotify.model import Clock, Evaluation, Event, Outcome, Recorded
 from memonotify.policies.waits import wait_s
 from memonotify.rules.values import Rule, Ruleset
 
@@ -50,9 +50,18 @@ _STORE_WAIT_MAX_S: Final = 5.0
 class EngineStore(EventSource, Memory, Protocol):
     """What the engine uses of the store."""
 
-    async def record(self, evaluation: Evaluation) -> bool: ...
+    async def record(self, evaluation: Evaluation) -> Recorded: ...
     async def mark_evaluated(self, events: Sequence[Event], evaluated_at: datetime) -> None: ...
+    async def hand_over(self, event: Event) -> None: ...
     async def postpone(self, event: Event, due_at: datetime, *, is_try: bool = True) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Whether the node that takes an event in evaluates it as well, and whether it belongs to those in order."""
+
+    keep: bool
+    in_order: bool
 
 
 class Engine:
@@ -61,7 +70,8 @@ class Engine:
 
     `ruleset` is asked once per event, so that a reload takes effect with the next one. `on_deliveries` is told the
     channels after each transaction that made deliveries, `on_failures` hears of one that has a failed decision. `pause`
-    waits for seconds.
+    waits for seconds. Where several nodes share the store, `leads` says whether this one evaluates what must be in
+    order, and the store is looked at every `look_s` seconds for events that nobody has.
     """
 
     def __init__(
@@ -78,6 +88,8 @@ class Engine:
         random: Random,
         headroom: Headroom,
         on_failures: Callable[[], None] = lambda: None,
+        leads: Callable[[], bool] = lambda: True,
+        look_s: float = MOST_WAIT_S,
         concurrency: int = CONCURRENCY,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -92,7 +104,8 @@ class Engine:
         self._concurrency = concurrency + PLACES * len(banks)
         self._pause = pause
         self._log = logger()
-        self._backlog = Backlog(store, clock=clock, pause=pause)
+        self._leads = leads
+        self._backlog = Backlog(store, clock=clock, pause=pause, look_s=look_s)
         self._evaluator = Evaluator(
             memory=store, banks=banks, resource_types=resource_types, retry=retry, clock=clock, random=random
         )
@@ -112,6 +125,21 @@ class Engine:
     def backlog(self) -> int:
         """How many events are not yet evaluated, as far as is known here; after a start the store may hold more."""
         return len(self._backlog)
+
+    def plan(self, event_type: str, resource_type: str, workspace: str) -> Plan:
+        """Say what is to become of an event that comes in, where several nodes share the store."""
+        rules = self._ruleset().candidates(event_type, resource_type, workspace)
+        in_order = any(rule.on_change for rule in rules)
+        return Plan(keep=self._backlog.has_room and (not in_order or self._leads()), in_order=in_order)
+
+    def look(self) -> None:
+        """Look into the store soon for events that nobody has."""
+        self._backlog.look()
+
+    def lead(self) -> None:
+        """Forget what earlier events waited for: this node has begun to lead, or has ceased to."""
+        self._evaluator.forget_order()
+        self._backlog.look()
 
     def submit(self, event: Event, seq: int) -> None:
         """Take in an event that is on stable storage, and its number there.
@@ -186,6 +214,10 @@ class Engine:
             await self._evaluate(event, rules)
 
     async def _evaluate(self, event: Event, rules: tuple[Rule, ...]) -> None:
+        if not self._leads() and any(rule.on_change for rule in rules):
+            await self._with_store(lambda: self._store.hand_over(event))
+            self._backlog.done(event)
+            return
         work = self._evaluator.begin(event, rules)
         try:
             await self._settle(work)
@@ -273,14 +305,20 @@ class Engine:
             self._log.exception("evaluation_failed", workspace=event.workspace, event_id=event.id)
             await self._put_off(event, wait_s(event.attempts + 1, self._retry, self._random))
         else:
-            self._announce(evaluation)
+            if evaluation is not None:
+                self._announce(evaluation)
 
-    async def _recorded(self, work: Work) -> Evaluation:
-        """Evaluate until what was decided could be written on the state it was decided on."""
+    async def _recorded(self, work: Work) -> Evaluation | None:
+        """Evaluate until what was decided could be written on the state it was decided on; None where another node
+        has the event by now."""
         while True:
             evaluation = await self._with_store(lambda: self._evaluator.evaluate(work))
-            if await self._with_store(lambda: self._store.record(evaluation)):  # noqa: B023
+            recorded = await self._with_store(lambda: self._store.record(evaluation))  # noqa: B023
+            if recorded is Recorded.WRITTEN:
                 return evaluation
+            if recorded is Recorded.LOST:
+                self._log.warning("event_lost", workspace=work.event.workspace, event_id=work.event.id)
+                return None
 
     async def _put_off(self, event: Event, later_s: float, *, is_try: bool = True) -> datetime:
         due_at = self._clock.now() + timedelta(seconds=later_s)

@@ -99,6 +99,10 @@ class Evaluator:
         """Give up the places of an event that was put off and that no rule looks at any more."""
         self._order.resume(event.seq)
 
+    def forget_order(self) -> None:
+        """Let no event wait for one that was put off: another node has them, or had."""
+        self._order.clear()
+
     async def evaluate(self, work: Work) -> Evaluation:
         """Decide every rule. Doing it again for the same work asks the store again, but not the bank.
 

@@ -108,8 +108,7 @@ class Intake:
     Args:
         server: where to listen and whom to believe.
         workspaces: whose webhooks these are.
-        receive: puts an event on stable storage; returns its number, or None where it was there already.
-        submit: hands a stored event and its number to the engine; never blocks.
+        receive: puts an event on stable storage and sees to its evaluation; False where it was there already.
         backlog: how many events wait for evaluation.
         clock: the time of arrival.
         metrics: counts answers and events.
@@ -120,8 +119,7 @@ class Intake:
         server: Server,
         workspaces: Sequence[Workspace],
         *,
-        receive: Callable[[Event], Awaitable[int | None]],
-        submit: Callable[[Event, int], None],
+        receive: Callable[[Event], Awaitable[bool]],
         backlog: Callable[[], int],
         clock: Clock,
         metrics: Metrics,
@@ -129,7 +127,6 @@ class Intake:
         self._server = server
         self._doors = {_PREFIX + workspace.name: _Door(workspace) for workspace in workspaces}
         self._receive = receive
-        self._submit = submit
         self._backlog = backlog
         self._clock = clock
         self._metrics = metrics
@@ -271,7 +268,7 @@ class Intake:
             text=text,
         )
         try:
-            seq = await self._receive(event)
+            is_new = await self._receive(event)
         except StoreError:
             raise _Refused(
                 503,
@@ -280,11 +277,10 @@ class Intake:
                 {"Retry-After": str(RETRY_AFTER_S)},
             ) from None
         self._last_event[workspace].set(event.received_at.timestamp())
-        if seq is None:
-            self._known[workspace].inc()
-        else:
+        if is_new:
             self._new[workspace].inc()
-            self._submit(event, seq)
+        else:
+            self._known[workspace].inc()
 
 
 def _refusal(refused: _Refused) -> web.Response:

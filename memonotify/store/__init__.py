@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from memonotify.store.lock import control_socket, is_locked
+from memonotify.store.lock import control_socket, is_locked, is_shared
 
 if TYPE_CHECKING:
     from memonotify.store.store import Store
 
-__all__ = ["Store", "control_socket", "is_locked"]
+__all__ = ["Store", "control_socket", "is_locked", "is_shared"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,12 +1,17 @@
-"""Inserts that meet a row that is already there: the one statement SQL databases write differently.
+"""Inserts that meet a row that is already there. SQLite and PostgreSQL write them alike, so one form serves both.
 
 Called by the statements of this package.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import Insert, Table
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Table
+from sqlalchemy.dialects.postgresql import Insert, insert
+
+
+def insert_into(table: Table) -> Insert:
+    """Return an insert to which `on_conflict_…` can be added."""
+    return insert(table)
 
 
 def insert_new(table: Table) -> Insert:

@@ -6,82 +6,20 @@ the writer's transaction. The others read. Rows are prepared on the caller's sid
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, Select, bindparam, func, insert, not_, null, select, update
 
 from memonotify.errors import Reason
-from memonotify.model import Decision, Evaluation, Event, EventState, Outcome, Snapshot, StateChange
+from memonotify.model import Decision, Evaluation, Event, EventState, Outcome, Recorded, Snapshot, StateChange
 from memonotify.store import failures as failure_rows
 from memonotify.store.cells import decode, detail, encode, micros, moment, optional_moment, storable
 from memonotify.store.conflicts import insert_new, put
 from memonotify.store.deliveries import delivery_row
 from memonotify.store.tables import decisions, deliveries, events, policy_states, snapshots
-
-EventRow = tuple[str, str, str, str, str, str, str, str, int, int]
-
-# The two statements of the hot path go to the driver as they are: SQLAlchemy would cost as much again as SQLite does.
-# Each is one statement for a whole batch, because the driver gives up the interpreter's lock at every step, and gets it
-# back from a busy event loop only after a while: a step per row made a commit ten times as long.
-_COLUMNS: Final = "workspace, event_id, date, event_type, resource_type, resource_id, body, client, received_at, due_at"
-_ONE_ROW: Final = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_MARK: Final = (
-    "UPDATE events SET due_at = NULL, evaluated_at = ? "
-    "WHERE evaluated_at IS NULL AND seq IN (SELECT value FROM json_each(?))"
-)
-_MARK_EACH: Final = (
-    "UPDATE events SET due_at = NULL, evaluated_at = marked.value FROM json_each(?) marked "
-    "WHERE evaluated_at IS NULL AND seq = CAST(marked.key AS INTEGER)"
-)
-
-
-@cache
-def _receive_statement(rows: int) -> str:
-    return f"INSERT INTO events ({_COLUMNS}) VALUES {', '.join([_ONE_ROW] * rows)} ON CONFLICT DO NOTHING"  # noqa: S608 - constants
-
-
-def event_row(event: Event) -> EventRow:
-    """Return the event as `receive` takes it."""
-    received_at = micros(event.received_at)
-    return (
-        event.workspace,
-        event.id,
-        event.date,
-        event.event_type,
-        event.resource_type,
-        event.resource_id,
-        event.text or encode(event.body),
-        event.client,
-        received_at,
-        received_at,
-    )
-
-
-def receive(connection: Connection, rows: Sequence[EventRow]) -> list[int | None]:
-    """Write new events; return each one's number, None for one that was already there."""
-    driver = connection.connection.cursor()
-    try:
-        driver.execute(_receive_statement(len(rows)), [value for row in rows for value in row])
-        made = driver.rowcount
-        if made == len(rows):
-            # Nobody else writes, so the numbers of one statement follow each other.
-            return list(range(driver.lastrowid - made + 1, driver.lastrowid + 1))
-        return _sort_out(driver, rows, made) if made else [None] * len(rows)
-    finally:
-        driver.close()
-
-
-def _sort_out(driver: Any, rows: Sequence[EventRow], made: int) -> list[int | None]:
-    # Numbers only grow, so the new ones are the highest; not without gaps: a row that is not written spends one too.
-    driver.execute("SELECT workspace, event_id, seq FROM events ORDER BY seq DESC LIMIT ?", (made,))
-    new = {(workspace, event_id): seq for workspace, event_id, seq in driver}
-    # Popped: of two equal ones in one batch the second was already there.
-    return [new.pop((row[0], row[1]), None) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,72 +70,83 @@ def _snapshot_row(seq: int, position: int, snapshot: Snapshot) -> dict[str, Any]
     }
 
 
-def mark(connection: Connection, evaluated: Sequence[tuple[int, int]]) -> list[bool]:
-    """Note that events led to nothing; takes (moment, event's number)."""
-    moments = {seq: at for at, seq in evaluated}
-    one = set(moments.values())
-    driver = connection.connection.cursor()
-    try:
-        if len(one) == 1:
-            driver.execute(_MARK, (*one, json.dumps(list(moments))))
-        else:
-            driver.execute(_MARK_EACH, (json.dumps(moments),))
-    finally:
-        driver.close()
-    return [True] * len(evaluated)
-
-
-def mark_all(connection: Connection, groups: Sequence[Sequence[tuple[int, int]]]) -> list[None]:
-    """Note that groups of events led to nothing; each as `mark` takes it."""
-    mark(connection, [row for group in groups for row in group])
-    return [None] * len(groups)
-
-
-_OPEN: Final = select(events.c.seq).where(
-    events.c.seq.in_(bindparam("seqs", expanding=True)), events.c.evaluated_at.is_(None)
+# Locked where others may write: who has the lease now has it until the end of the transaction.
+_FOUND: Final = (
+    select(events.c.seq, events.c.evaluated_at, events.c.lease)
+    .where(events.c.seq.in_(bindparam("seqs", expanding=True)))
+    .order_by(events.c.seq)
+    .with_for_update()
 )
 _EVALUATED: Final = (
     update(events).where(events.c.seq == bindparam("event_seq")).values(due_at=null(), evaluated_at=bindparam("at"))
 )
 _POLICY: Final = select(policy_states.c.value).where(
-    policy_states.c.workspace == bindparam("workspace"),
-    policy_states.c.rule == bindparam("rule"),
-    policy_states.c.key == bindparam("key"),
+    policy_states.c.workspace == bindparam("of_workspace"),
+    policy_states.c.rule == bindparam("of_rule"),
+    policy_states.c.key == bindparam("of_key"),
 )
-_PUT_POLICY: Final = put(policy_states)
+_NEW_POLICY: Final = insert_new(policy_states).execution_options(preserve_rowcount=True)
+_CHANGE_POLICY: Final = (
+    update(policy_states)
+    .where(
+        policy_states.c.workspace == bindparam("of_workspace"),
+        policy_states.c.rule == bindparam("of_rule"),
+        policy_states.c.key == bindparam("of_key"),
+        policy_states.c.value == bindparam("old"),
+    )
+    .values(value=bindparam("new"), changed_at=bindparam("at"))
+)
 _PUT_SNAPSHOT: Final = put(snapshots)
 _NEW_DELIVERY: Final = insert_new(deliveries)
 _NEW_DECISION: Final = insert(decisions)
 
 
-def record(connection: Connection, evaluations: Sequence[EvaluationRows]) -> list[bool]:
-    """Write evaluations, each whole or not at all; False where a remembered answer is not the one it went by.
+def record(connection: Connection, evaluations: Sequence[tuple[EvaluationRows, str]]) -> list[Recorded]:
+    """Write evaluations, each whole or not at all; takes each with the lease that its event must have.
 
     An event that is already evaluated has left its marks: nothing is written again.
     """
-    still_open = set(connection.scalars(_OPEN, {"seqs": [rows.event_seq for rows in evaluations]}))
-    written: list[EvaluationRows] = []
-    results: list[bool] = []
-    for rows in evaluations:
-        if rows.event_seq not in still_open:
-            results.append(True)
-            continue
-        holds = all(policy_state(connection, c.workspace, c.rule, c.key) is c.old for c in rows.changes)
-        results.append(holds)
-        if holds:
-            still_open.remove(rows.event_seq)
-            written.append(rows)
-            _change(connection, rows)
+    seqs = {rows.event_seq for rows, _ in evaluations}
+    found = {row.seq: row for row in connection.execute(_FOUND, {"seqs": sorted(seqs)})}
+    written: dict[int, EvaluationRows] = {}
+    results: list[Recorded] = []
+    for rows, lease in evaluations:
+        row = found.get(rows.event_seq)
+        if row is None or row.evaluated_at is not None or rows.event_seq in written:
+            results.append(Recorded.WRITTEN)
+        elif row.lease != lease:
+            results.append(Recorded.LOST)
+        elif _change_all(connection, rows):
+            written[rows.event_seq] = rows
+            results.append(Recorded.WRITTEN)
+        else:
+            results.append(Recorded.CHANGED)
     if written:
-        _write(connection, written)
+        _write(connection, list(written.values()))
     return results
 
 
-def _change(connection: Connection, rows: EvaluationRows) -> None:
-    # At once, not with the rest of the batch: the next evaluation in it may go by the same key.
-    for change in rows.changes:
-        values = {"workspace": change.workspace, "rule": storable(change.rule), "key": storable(change.key)}
-        connection.execute(_PUT_POLICY, {**values, "value": change.new, "changed_at": rows.evaluated_at})
+def _change_all(connection: Connection, rows: EvaluationRows) -> bool:
+    """Write all changes of remembered answers, or none where one of them is not what the evaluation went by.
+
+    At once, not with the rest of the batch: the next evaluation in it may go by the same key.
+    """
+    if len(rows.changes) < 2:
+        return all(_change(connection, change, rows.evaluated_at) for change in rows.changes)
+    with connection.begin_nested() as savepoint:
+        holds = all(_change(connection, change, rows.evaluated_at) for change in rows.changes)
+        if not holds:
+            savepoint.rollback()
+    return holds
+
+
+def _change(connection: Connection, change: StateChange, at: int) -> bool:
+    names = {"workspace": change.workspace, "rule": storable(change.rule), "key": storable(change.key)}
+    if change.old is None:
+        values = {**names, "value": change.new, "changed_at": at}
+        return connection.execute(_NEW_POLICY, values).rowcount == 1
+    of = {f"of_{name}": value for name, value in names.items()}
+    return connection.execute(_CHANGE_POLICY, {**of, "old": change.old, "new": change.new, "at": at}).rowcount == 1
 
 
 def _write(connection: Connection, written: Sequence[EvaluationRows]) -> None:
@@ -214,50 +163,64 @@ def _write(connection: Connection, written: Sequence[EvaluationRows]) -> None:
 
 def policy_state(connection: Connection, workspace: str, rule: str, key: str) -> bool | None:
     """Return a policy's remembered answer for a key, None where there is none."""
-    values = {"workspace": workspace, "rule": storable(rule), "key": storable(key)}
+    values = {"of_workspace": workspace, "of_rule": storable(rule), "of_key": storable(key)}
     answer: bool | None = connection.execute(_POLICY, values).scalar()
     return answer
 
 
 _POSTPONE: Final = (
     update(events)
-    .where(events.c.seq == bindparam("event_seq"), events.c.evaluated_at.is_(None))
+    .where(
+        events.c.seq == bindparam("event_seq"), events.c.evaluated_at.is_(None), events.c.lease == bindparam("of_lease")
+    )
     .values(due_at=bindparam("due"), attempts=events.c.attempts + bindparam("tries"))
 )
 
 
-def postpone(connection: Connection, postponed: Sequence[tuple[int, int, int]]) -> list[None]:
-    """Put off evaluations that could not be finished; takes (event's number, moment, 1 where it was a try or 0)."""
+def postpone(connection: Connection, postponed: Sequence[tuple[int, int, int, str]]) -> list[None]:
+    """Put off evaluations that could not be finished; takes (number, moment, 1 where it was a try or 0, lease)."""
     connection.execute(
-        _POSTPONE, [{"event_seq": seq, "due": due_at, "tries": tries} for seq, due_at, tries in postponed]
+        _POSTPONE,
+        [
+            {"event_seq": seq, "due": due_at, "tries": tries, "of_lease": lease}
+            for seq, due_at, tries, lease in sorted(postponed)
+        ],
     )
     return [None] * len(postponed)
 
 
-def resume(connection: Connection, moments: Sequence[int]) -> list[int]:
-    """Make due now what was put off; returns how many events."""
-    return [
-        connection.execute(
-            update(events).where(events.c.evaluated_at.is_(None), events.c.due_at > now).values(due_at=now)
-        ).rowcount
-        for now in moments
-    ]
+def resume(connection: Connection, wishes: Sequence[tuple[int, bool]]) -> list[int]:
+    """Make due now what was put off; takes (moment, only those in order); returns how many events."""
+    return [_resume(connection, now, only_in_order) for now, only_in_order in wishes]
 
 
-def unevaluated(connection: Connection, *, now: datetime, after_seq: int, limit: int) -> list[Event]:
-    """Return events that are due to be evaluated, in order of arrival."""
+def _resume(connection: Connection, now: int, only_in_order: bool) -> int:
+    put_off = update(events).where(events.c.evaluated_at.is_(None), events.c.due_at > now).values(due_at=now)
+    if only_in_order:
+        put_off = put_off.where(events.c.in_order)
+    return connection.execute(put_off).rowcount
+
+
+def unevaluated(connection: Connection, *, lease: str, now: datetime, after_seq: int, limit: int) -> list[Event]:
+    """Return events of a lease that are due to be evaluated, in order of arrival."""
     found = connection.execute(
         select(events)
-        .where(events.c.evaluated_at.is_(None), events.c.seq > after_seq, events.c.due_at <= micros(now))
+        .where(
+            events.c.evaluated_at.is_(None),
+            events.c.lease == lease,
+            events.c.seq > after_seq,
+            events.c.due_at <= micros(now),
+        )
         .order_by(events.c.seq)
         .limit(limit)
     )
     return [_event(row) for row in found]
 
 
-def next_due(connection: Connection) -> datetime | None:
-    """Return when the first unevaluated event is due."""
-    return optional_moment(connection.scalar(select(func.min(events.c.due_at)).where(events.c.evaluated_at.is_(None))))
+def next_due(connection: Connection, lease: str) -> datetime | None:
+    """Return when the first unevaluated event of a lease is due."""
+    waiting = select(func.min(events.c.due_at)).where(events.c.evaluated_at.is_(None), events.c.lease == lease)
+    return optional_moment(connection.scalar(waiting))
 
 
 def listed(

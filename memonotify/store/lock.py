@@ -16,8 +16,14 @@ from typing import Final, Self
 from memonotify.errors import StoreInUse, StoreUnusable
 
 _PREFIX: Final = "sqlite:///"
+_RUN: Final = Path("/run/memonotify")
 _TRIES: Final = 5
 _PAUSE_S: Final = 0.05
+
+
+def is_shared(url: str) -> bool:
+    """Return whether a store's URL names a database that several daemons may write to."""
+    return not url.startswith(_PREFIX)
 
 
 def database_path(url: str) -> Path:
@@ -28,7 +34,7 @@ def database_path(url: str) -> Path:
     """
     name = url.removeprefix(_PREFIX)
     if name == url or name in ("", ":memory:"):
-        raise StoreUnusable(f"the store must be {_PREFIX} and a file's path; this version knows no other kind")
+        raise StoreUnusable(f"the store must be {_PREFIX} and a file's path, or postgresql:// and a server")
     return Path(name)
 
 
@@ -38,14 +44,17 @@ def lock_path(url: str) -> Path:
     return path.with_name(path.name + ".lock")
 
 
-def control_socket(url: str) -> Path:
-    """Return where the daemon that holds this store listens for commands."""
+def control_socket(url: str, config: Path) -> Path:
+    """Return where the daemon of this configuration listens for commands: beside the store's file; where the store is a
+    server, in /run/memonotify if that folder is there, else beside the configuration."""
+    if is_shared(url):
+        return (_RUN if _RUN.is_dir() else config.parent) / "memonotify.sock"
     path = database_path(url)
     return path.with_name(path.name + ".sock")
 
 
 def is_locked(url: str) -> bool:
-    """Return whether some process has the store open for writing."""
+    """Return whether some process has the store, a file, open for writing."""
     try:
         descriptor = os.open(lock_path(url), os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 from sqlalchemy import Connection, Engine
 
 from memonotify.errors import StoreUnavailable
-from memonotify.store.faults import translate
+from memonotify.store.backend import Backend
 
 Result = TypeVar("Result")
 
@@ -23,8 +23,9 @@ CONNECTIONS: Final = 3
 class Readers:
     """Owns the threads and the reading connections until `close`."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._engine: Engine = backend.reading_engine(CONNECTIONS)
         self._threads = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="store-reader")
         self._closed = False
 
@@ -44,7 +45,7 @@ class Readers:
             with self._engine.connect() as connection:
                 return query(connection)
         except Exception as error:
-            translated = translate(error)
+            translated = self._backend.translate(error)
             if translated is error:
                 raise
             raise translated from error

@@ -6,6 +6,7 @@ only then. `Store.open` calls `prepare` for writing and `require` for reading.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import Column, Connection, MetaData, PrimaryKeyConstraint, String, Table, insert, inspect, select
@@ -22,59 +23,63 @@ _versions = Table(
 """As Alembic makes it. Not among the tables of `tables.metadata`, which are the migrations' result."""
 
 
-def prepare(connection: Connection, path: Path) -> None:
-    """Make the tables, or migrate them to this version's.
+def prepare(connection: Connection, name: str, guard: Callable[[Connection], None] = lambda _connection: None) -> None:
+    """Make the tables, or migrate them to this version's, in one transaction that begins with `guard`.
 
     Raises:
         StoreUnusable: the database is newer than this version, or another program's.
     """
-    version = _version(connection, path)
-    if version is None:
-        _create(connection)
-    elif version != SCHEMA:
-        migrate(connection)
-
-
-def require(connection: Connection, path: Path) -> None:
-    """Raise StoreUnusable where the tables are not exactly this version's; nothing is written."""
-    version = _version(connection, path)
-    if version is None:
-        raise StoreUnusable(f"{path}: the store is empty; `memonotify serve` fills it")
-    if version != SCHEMA:
-        raise StoreUnusable(f"{path}: the store is of an older version; start `memonotify serve` once to migrate it")
-
-
-def _version(connection: Connection, path: Path) -> str | None:
     with connection.begin():
-        names = set(inspect(connection).get_table_names())
-        if not names:
-            return None
-        # Alembic's table alone: nothing was migrated yet.
-        if _versions.name not in names or not ("events" in names or names == {_versions.name}):
-            raise StoreUnusable(f"{path}: a database of another program; name a file of its own under `store`")
-        version = str(connection.scalar(select(_versions.c.version_num)) or "")
+        if _version(connection, name) == SCHEMA:
+            return
+    with connection.begin():
+        guard(connection)
+        # Looked at once more: another node may have done it while this one waited.
+        version = _version(connection, name)
+        if version is None:
+            _create(connection)
+        elif version != SCHEMA:
+            migrate(connection)
+
+
+def require(connection: Connection, name: str) -> None:
+    """Raise StoreUnusable where the tables are not exactly this version's; nothing is written."""
+    with connection.begin():
+        version = _version(connection, name)
+    if version is None:
+        raise StoreUnusable(f"{name}: the store is empty; `memonotify serve` fills it")
+    if version != SCHEMA:
+        raise StoreUnusable(f"{name}: the store is of an older version; start `memonotify serve` once to migrate it")
+
+
+def _version(connection: Connection, name: str) -> str | None:
+    names = set(inspect(connection).get_table_names())
+    if not names:
+        return None
+    # Alembic's table alone: nothing was migrated yet.
+    if _versions.name not in names or not ("events" in names or names == {_versions.name}):
+        raise StoreUnusable(f"{name}: a database of another program; name one of its own under `store`")
+    version = str(connection.scalar(select(_versions.c.version_num)) or "")
     if version > SCHEMA:
         raise StoreUnusable(
-            f"{path}: written by a newer memonotify (tables of version {version}; this one knows up to {SCHEMA}); "
+            f"{name}: written by a newer memonotify (tables of version {version}; this one knows up to {SCHEMA}); "
             "install that version again, or start with a new store"
         )
     return version
 
 
 def _create(connection: Connection) -> None:
-    with connection.begin():
-        metadata.create_all(connection)
-        _versions.create(connection)
-        connection.execute(insert(_versions), {"version_num": SCHEMA})
+    metadata.create_all(connection)
+    _versions.create(connection)
+    connection.execute(insert(_versions), {"version_num": SCHEMA})
 
 
 def migrate(connection: Connection, target: str = "head") -> None:
-    """Run the migrations up to `target` in one transaction."""
+    """Run the migrations up to `target`, inside the transaction that is open."""
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     config.attributes["connection"] = connection
-    with connection.begin():
-        command.upgrade(config, target)
+    command.upgrade(config, target)

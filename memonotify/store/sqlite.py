@@ -1,13 +1,18 @@
 """SQLite behind SQLAlchemy: how its file is opened for writing and for reading, and checked at the start.
 
-Takes a path, gives engines; `Store` calls it. Facts: https://www.sqlite.org/pragma.html, https://www.sqlite.org/wal.html.
+`SqliteBackend` takes the store's URL and gives engines; `Store` calls it. Facts: https://www.sqlite.org/pragma.html,
+https://www.sqlite.org/wal.html.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import time
+from collections.abc import Sequence
+from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Final, cast
 from urllib.parse import quote
@@ -16,7 +21,11 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import NullPool, QueuePool
 
 from memonotify.errors import StoreUnusable
-from memonotify.store.faults import is_broken
+from memonotify.store import numbers
+from memonotify.store.backend import COLUMNS, EventRow, sort_out
+from memonotify.store.faults import is_broken, is_passing, translate
+from memonotify.store.lock import WriterLock, database_path
+from memonotify.store.numbers import Space
 
 _BUSY_S: Final = 5.0
 _WAL_PAGES: Final = 1000
@@ -24,6 +33,133 @@ _SYNCHRONOUS_FULL: Final = 2
 _CACHED_STATEMENTS: Final = 256
 _CHECK_S: Final = 10.0
 _PROGRESS_STEPS: Final = 100_000
+
+# The two statements of the hot path go to the driver as they are: SQLAlchemy would cost as much again as SQLite does.
+# Each is one statement for a whole batch, because the driver gives up the interpreter's lock at every step, and gets it
+# back from a busy event loop only after a while: a step per row made a commit ten times as long.
+_ONE_ROW: Final = f"({', '.join('?' for _ in COLUMNS.split(','))})"
+_MARK: Final = (
+    "UPDATE events SET due_at = NULL, evaluated_at = ? "
+    "WHERE evaluated_at IS NULL AND seq IN (SELECT value FROM json_each(?))"
+)
+_MARK_EACH: Final = (
+    "UPDATE events SET due_at = NULL, evaluated_at = marked.value FROM json_each(?) marked "
+    "WHERE evaluated_at IS NULL AND seq = CAST(marked.key AS INTEGER)"
+)
+_NEWEST: Final = "SELECT workspace, event_id, seq FROM events ORDER BY seq DESC LIMIT ?"
+
+
+class SqliteBackend:
+    """One file, one process that writes: a lock beside the file sees to that."""
+
+    is_shared = False
+
+    def __init__(self, url: str) -> None:
+        self.path = database_path(url)
+        self.name = str(self.path)
+        self._lock = WriterLock(url)
+        self._file: tuple[int, int] | None = None
+
+    def take(self) -> None:
+        """Make the file where there is none, and take its lock."""
+        make_file(self.path)
+        self._lock.acquire()
+        self._file = _identity(self.path)
+
+    def let_go(self) -> None:
+        """Let go of the lock."""
+        self._lock.release()
+
+    def exists(self) -> bool:
+        """Return whether there is a file."""
+        return self.path.exists()
+
+    def demand(self) -> None:
+        """Raise StoreUnusable where there is no file to read."""
+        demand_file(self.path)
+
+    def writing_engine(self) -> Engine:
+        """Return the engine of the one connection that writes."""
+        return writing_engine(self.path)
+
+    def reading_engine(self, connections: int) -> Engine:
+        """Return the engine of the connections that read."""
+        return reading_engine(self.path, connections)
+
+    def check(self, connection: Connection) -> None:
+        """Check that the file is a database and whole."""
+        check(connection, self.path)
+
+    def guard_migration(self, connection: Connection) -> None:
+        """Do nothing: the lock is held."""
+
+    def still_there(self) -> None:
+        """Raise StoreUnusable where another file has taken the place of the one that is open."""
+        if _identity(self.path) != self._file:
+            raise StoreUnusable(f"{self.path}: moved or replaced while it was in use; put it back and start again")
+
+    def space(self) -> Space | None:
+        """Return the bytes the file takes and the bytes left on its disk."""
+        return numbers.space(self.path)
+
+    def moment(self, _connection: Connection) -> datetime | None:
+        """Return None: it is this machine's clock."""
+        return None
+
+    def is_passing(self, error: BaseException) -> bool:
+        """Return whether the disk or the file system failed."""
+        return is_passing(error)
+
+    def is_conflict(self, _error: BaseException) -> bool:
+        """Return False: nobody else writes."""
+        return False
+
+    def translate(self, error: BaseException) -> BaseException:
+        """Return the StoreError that SQLite's error stands for."""
+        return translate(error)
+
+    def receive(self, connection: Connection, rows: Sequence[EventRow]) -> list[int | None]:
+        """Write new events; return each one's number, None for one that was already there."""
+        driver = connection.connection.cursor()
+        try:
+            driver.execute(_receive_statement(len(rows)), [value for row in rows for value in row])
+            made = driver.rowcount
+            if made == len(rows):
+                # Nobody else writes, so the numbers of one statement follow each other.
+                return list(range(driver.lastrowid - made + 1, driver.lastrowid + 1))
+            if not made:
+                return [None] * len(rows)
+            # Numbers only grow, so the new ones are the highest; with gaps: a row that is not written spends one.
+            driver.execute(_NEWEST, (made,))
+            return sort_out(driver.fetchall(), rows)
+        finally:
+            driver.close()
+
+    def mark(self, connection: Connection, evaluated: Sequence[tuple[int, int]], lease: str) -> None:  # noqa: ARG002 - there is one
+        """Note that events led to nothing."""
+        moments = {seq: at for at, seq in evaluated}
+        one = set(moments.values())
+        driver = connection.connection.cursor()
+        try:
+            if len(one) == 1:
+                driver.execute(_MARK, (*one, json.dumps(list(moments))))
+            else:
+                driver.execute(_MARK_EACH, (json.dumps(moments),))
+        finally:
+            driver.close()
+
+
+@cache
+def _receive_statement(rows: int) -> str:
+    return f"INSERT INTO events ({COLUMNS}) VALUES {', '.join([_ONE_ROW] * rows)} ON CONFLICT DO NOTHING"  # noqa: S608 - constants
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def make_file(path: Path) -> None:

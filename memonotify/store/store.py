@@ -11,13 +11,12 @@ import asyncio
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from sqlalchemy import Connection
 
-from memonotify.errors import StoreError, StoreUnusable
+from memonotify.errors import StoreError
 from memonotify.metrics import Metrics
 from memonotify.model import (
     Attempt,
@@ -30,15 +29,17 @@ from memonotify.model import (
     EventState,
     Failure,
     NewDelivery,
+    Node,
+    Recorded,
     Settlement,
     Snapshot,
 )
-from memonotify.store import clockback, deliveries, events, failures, numbers, orphans, retention, schema, sqlite
-from memonotify.store.cells import micros
+from memonotify.store import clockback, deliveries, events, failures, nodes, numbers, orphans, retention, schema
+from memonotify.store.backend import EventRow, backend_for, row_of
+from memonotify.store.cells import encode, micros
 from memonotify.store.conflicts import put
-from memonotify.store.lock import WriterLock, database_path
 from memonotify.store.numbers import ChannelNumbers, Counts, Space, Waiting
-from memonotify.store.readers import CONNECTIONS, Readers
+from memonotify.store.readers import Readers
 from memonotify.store.tables import probes
 from memonotify.store.writer import Argument, Lane, Result, Writer
 
@@ -61,27 +62,47 @@ class Store:
         metrics: Metrics | None = None,
         before_commit: Callable[[], None] | None = None,
     ) -> None:
-        self.path = database_path(url)
-        self._lock = WriterLock(url)
+        self._backend = backend_for(url)
         self._clock = clock
         self._metrics = metrics
         self._before_commit = before_commit
-        self._file: tuple[int, int] | None = None
         self._writer: Writer | None = None
         self._readers: Readers | None = None
+        self._leads_until_s = 0.0
+        self.lease = secrets.token_hex(8) if self._backend.is_shared else ""
+
+    @property
+    def name(self) -> str:
+        """How a sentence names it: the file, or the server and database without a password."""
+        return self._backend.name
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several nodes may work on it at a time."""
+        return self._backend.is_shared
+
+    def exists(self) -> bool:
+        """Whether there is something to open without making it."""
+        return self._backend.exists()
+
+    @property
+    def leads(self) -> bool:
+        """Whether this node does what only one may do at a time; where there is only one, it does."""
+        return not self.is_shared or self._clock.monotonic() < self._leads_until_s
 
     async def open(self, *, read_only: bool = False) -> None:
         """Open the store; for writing, make or migrate its tables first. Takes the writer's lock unless `read_only`.
 
         Raises:
             StoreInUse: another process writes to it.
+            StoreUnavailable: the database does not answer now.
             StoreUnusable: it is damaged, another program's, of a newer version, on a disk that cannot keep a promise,
                 or, with `read_only`, not there or not migrated yet.
         """
-        readers = Readers(sqlite.reading_engine(self.path, CONNECTIONS))
+        readers = Readers(self._backend)
         try:
             if read_only:
-                sqlite.demand_file(self.path)
+                self._backend.demand()
                 await readers.run(self._require)
             else:
                 await self._open_writer()
@@ -90,33 +111,29 @@ class Store:
             raise
         self._readers = readers
 
-    def _take(self) -> None:
-        sqlite.make_file(self.path)
-        self._lock.acquire()
-        self._file = _identity(self.path)
-
     def _require(self, connection: Connection) -> None:
-        schema.require(connection, self.path)
+        schema.require(connection, self.name)
 
     async def _open_writer(self) -> None:
-        await asyncio.to_thread(self._take)
-        engine = sqlite.writing_engine(self.path)
+        backend = self._backend
+        await asyncio.to_thread(backend.take)
         writer = Writer(
-            connect=engine.connect,
+            backend=backend,
+            connect=backend.writing_engine().connect,
             clock=self._clock,
             metrics=self._metrics,
             before_commit=self._before_commit,
-            whole=frozenset({events.receive}),
+            whole=frozenset({backend.receive}),
         )
 
         def first(connection: Connection) -> None:
-            sqlite.check(connection, self.path)
-            schema.prepare(connection, self.path)
+            backend.check(connection)
+            schema.prepare(connection, self.name, backend.guard_migration)
 
         try:
             await writer.start(first)
         except BaseException:
-            self._lock.release()
+            backend.let_go()
             raise
         self._writer = writer
 
@@ -126,7 +143,7 @@ class Store:
             await self._readers.close()
         if self._writer is not None:
             await self._writer.stop()
-        self._lock.release()
+        self._backend.let_go()
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -156,43 +173,69 @@ class Store:
 
     # Events
 
-    async def receive(self, event: Event) -> int | None:
-        """Put an event on stable storage; return its number, None where its workspace has one of that id already."""
-        return await self._write(events.receive, events.event_row(event))
+    async def receive(self, event: Event, *, keep: bool = True, in_order: bool = False) -> int | None:
+        """Put an event on stable storage; return its number, None where its workspace has one of that id already.
+
+        With `keep` this node evaluates it, else any may; `in_order` leaves it to the one that leads.
+        """
+        row: EventRow = row_of(
+            event,
+            event.text or encode(event.body),
+            micros(event.received_at),
+            self.lease if keep else "",
+            in_order=in_order,
+        )
+        return await self._write(self._backend.receive, row)
 
     async def unevaluated(self, *, after_seq: int = 0, limit: int = 500) -> list[Event]:
-        """Return events that are due to be evaluated, in order of arrival."""
-        return await self._read(events.unevaluated, now=self._clock.now(), after_seq=after_seq, limit=limit)
+        """Return events of this node that are due to be evaluated, in order of arrival."""
+        return await self._read(
+            events.unevaluated, lease=self.lease, now=self._clock.now(), after_seq=after_seq, limit=limit
+        )
 
     async def next_event_due(self) -> datetime | None:
-        """Return when the first event that waits for evaluation is due, None where none waits."""
-        return await self._read(events.next_due)
+        """Return when this node's first event that waits for evaluation is due, None where none waits."""
+        return await self._read(events.next_due, self.lease)
 
-    async def record(self, evaluation: Evaluation) -> bool:
+    async def adopt(self, limit: int) -> int:
+        """Put up to `limit` due events that no node has in this one's name; returns how many. On SQLite, none."""
+        if not self.is_shared:
+            return 0
+        wish = nodes.Adoption(lease=self.lease, limit=limit, now=self._now(), leads=self.leads)
+        return await self._write(nodes.adopt, wish)
+
+    async def hand_over(self, event: Event) -> None:
+        """Leave an event of this node's to the one that leads, which evaluates it in order of arrival."""
+        await self._write(nodes.hand_over, (event.seq, self.lease))
+
+    async def record(self, evaluation: Evaluation) -> Recorded:
         """Write all that an evaluation leaves behind and mark its event evaluated, in one transaction.
 
-        False, and nothing written, where a policy's state is not the one it went by: evaluate again. An event that was
-        already evaluated stays as it is: True.
+        Nothing is written where a policy's state is not the one it went by, or another node has the event by now. An
+        event that was already evaluated stays as it is.
         """
-        if not (evaluation.decisions or evaluation.snapshots or evaluation.failures):
-            return await self._write(events.mark, (micros(evaluation.evaluated_at), evaluation.event.seq))
-        return await self._write(events.record, events.evaluation_rows(evaluation))
+        return await self._write(events.record, (events.evaluation_rows(evaluation), self.lease))
 
     async def mark_evaluated(self, led_to_nothing: Sequence[Event], evaluated_at: datetime) -> None:
         """Note that events led to nothing, all as one operation: the engine's path for events that no rule looks at."""
         at = micros(evaluated_at)
-        await self._write(events.mark_all, [(at, event.seq) for event in led_to_nothing])
+        await self._write(self._mark_all, [(at, event.seq) for event in led_to_nothing])
+
+    def _mark_all(self, connection: Connection, groups: Sequence[Sequence[tuple[int, int]]]) -> list[None]:
+        self._backend.mark(connection, [row for group in groups for row in group], self.lease)
+        return [None] * len(groups)
 
     async def postpone(self, event: Event, due_at: datetime, *, is_try: bool = True) -> None:
         """Put an evaluation off that could not be finished; counts as an attempt where it `is_try`."""
-        await self._write(events.postpone, (event.seq, micros(due_at), int(is_try)))
+        await self._write(events.postpone, (event.seq, micros(due_at), int(is_try), self.lease))
 
     async def resume(self) -> int:
         """Make due now what was put off, so that it is read in order of arrival; returns how many events.
 
-        For the daemon's start: who stood before whom was known only to the one that ran before.
+        For the daemon's start, and for the start of leading, where it concerns only what is evaluated in order: who
+        stood before whom was known only to the one that was there before.
         """
-        return await self._write(events.resume, self._now())
+        return await self._write(events.resume, (self._now(), self.is_shared))
 
     async def policy_state(self, workspace: str, rule: str, key: str) -> bool | None:
         """Return a policy's remembered answer for a key, None where there is none."""
@@ -332,6 +375,43 @@ class Store:
         """Return when somebody was last told of a failure."""
         return await self._read(failures.last_told_at)
 
+    # The nodes on a store that several share
+
+    async def beat(self, node: Node, *, lease_s: float, may_lead: bool) -> nodes.Pulse:
+        """Renew this node's lease for `lease_s`, free what dead nodes held, take or keep the lead."""
+        began_s = self._clock.monotonic()
+        now = self._now()
+        pulse = await self._write(
+            nodes.beat,
+            nodes.Beat(
+                lease=self.lease,
+                name=node.name,
+                version=node.version,
+                role=node.role,
+                rules=node.rules,
+                started_at=micros(node.started_at),
+                now=now,
+                until=now + int(lease_s * 1_000_000),
+                may_lead=may_lead,
+            ),
+        )
+        # Counted from before the question: the lead is never believed in for longer than the store grants it.
+        self._leads_until_s = began_s + lease_s if pulse.leads else 0.0
+        return pulse
+
+    async def leave(self) -> None:
+        """Give back what this node holds, so that the others need not wait until its lease is over."""
+        self._leads_until_s = 0.0
+        await self._write(nodes.leave, self.lease)
+
+    async def nodes(self) -> list[Node]:
+        """Return the nodes of the last day, the living first."""
+        return await self._read(nodes.listed)
+
+    async def moment(self) -> datetime:
+        """Return the database's own clock; where there is none beside ours, ours."""
+        return await self._read(self._backend.moment) or self._clock.now()
+
     # The store itself
 
     async def counts(self) -> Counts:
@@ -364,20 +444,11 @@ class Store:
             StoreUnusable: the file is not the one that was opened; what is written now would be lost.
         """
         await self._write(_probe, self._now())
-        if _identity(self.path) != self._file:
-            raise StoreUnusable(f"{self.path}: moved or replaced while it was in use; put it back and start again")
+        self._backend.still_there()
 
-    def space(self) -> Space:
-        """Return the bytes the store takes and the bytes left on its disk. Asks the file system only."""
-        return numbers.space(self.path)
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    return found.st_dev, found.st_ino
+    def space(self) -> Space | None:
+        """Return the bytes the store takes and the bytes left on its disk, None where the database is elsewhere."""
+        return self._backend.space()
 
 
 def _probe(connection: Connection, moments: Sequence[int]) -> list[None]:

@@ -19,6 +19,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    false,
     literal_column,
     text,
 )
@@ -61,9 +62,13 @@ events = Table(
     # One of the two is set: an event waits, or it is evaluated. As the row does not grow, the change stays on its page.
     Column("due_at", BigInteger),
     Column("evaluated_at", BigInteger),
+    # The node that has it under evaluation, by its lease; empty: nobody, or the only one that there is.
+    Column("lease", Text, nullable=False, server_default=""),
+    # A rule with a memory looks at it: one node, the leader, evaluates these in order of arrival.
+    Column("in_order", Boolean, nullable=False, server_default=false()),
     Index("uq_events_event_id_workspace", "event_id", "workspace", unique=True),
     Index("ix_events_received_at", "received_at"),
-    _partial("ix_events_open", "seq", "due_at", where="evaluated_at IS NULL"),
+    _partial("ix_events_open", "lease", "seq", "due_at", where="evaluated_at IS NULL"),
     # A number is never given twice, also where retention has removed the highest: readers go on from the last they saw.
     sqlite_autoincrement=True,
 )
@@ -184,3 +189,26 @@ probes = Table(
     Column("at", BigInteger, nullable=False),
 )
 """One row that is written to learn whether writing works."""
+
+nodes = Table(
+    "nodes",
+    metadata,
+    Column("lease", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("rules", Text, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+    Column("lease_until", BigInteger, nullable=False),
+)
+"""The daemons on this store: each renews its lease, and what it holds is free for the others once that is over."""
+
+leaders = Table(
+    "leaders",
+    metadata,
+    Column("task", Text, primary_key=True),
+    Column("lease", Text, nullable=False),
+    Column("lease_until", BigInteger, nullable=False),
+)
+"""Which node does what only one may do at a time."""

@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 from memonotify.errors import StoreError, StoreUnavailable
 from memonotify.metrics import Metrics
 from memonotify.model import Clock
-from memonotify.store.faults import is_passing, translate
+from memonotify.store.backend import Backend
 
 Argument = TypeVar("Argument")
 Result = TypeVar("Result")
@@ -32,6 +32,8 @@ _EAGER: Final = 16
 """So many waiting operations wake the thread at once: it commits beside a long turn of the loop, not after it."""
 
 _BEAT_S: Final = 1.0
+_CONFLICT_TRIES: Final = 5
+"""So often a transaction that met another node's is begun anew at once, before the callers are told to come again."""
 
 
 class Writer:
@@ -46,12 +48,14 @@ class Writer:
     def __init__(
         self,
         *,
+        backend: Backend,
         connect: Callable[[], Connection],
         clock: Clock,
         metrics: Metrics | None = None,
         before_commit: Callable[[], None] | None = None,
         whole: frozenset[Lane[Any, Any]] = frozenset(),
     ) -> None:
+        self._backend = backend
         self._connect = connect
         self._clock = clock
         self._metrics = metrics
@@ -118,7 +122,7 @@ class Writer:
             first(self._connection)
         except Exception as error:  # noqa: BLE001 - handed to whoever called start
             self._disconnect()
-            self._tell(_answer, started, translate(error))
+            self._tell(_answer, started, self._backend.translate(error))
             self._tell(_answer, self._ended, None)
             return
         self._tell(_answer, started, None)
@@ -149,16 +153,22 @@ class Writer:
 
     def _write(self, batch: list[_Operation]) -> list[Any]:
         """Return each operation's result, or the error that it failed with."""
-        try:
-            return self._commit(batch)
-        except Exception as error:  # noqa: BLE001 - handed to whoever waits
-            if self._metrics is not None:
-                self._metrics.store_errors.inc()
-            if is_passing(error):
-                self._disconnect()
-                return [translate(error)] * len(batch)
-            if len(batch) == 1:
-                return [translate(error)]
+        tries = 1
+        while True:
+            try:
+                return self._commit(batch)
+            except Exception as error:  # noqa: BLE001 - handed to whoever waits
+                if self._metrics is not None:
+                    self._metrics.store_errors.inc()
+                if self._backend.is_conflict(error) and tries < _CONFLICT_TRIES:
+                    tries += 1
+                    continue
+                if self._backend.is_passing(error) or self._backend.is_conflict(error):
+                    self._disconnect()
+                    return [self._backend.translate(error)] * len(batch)
+                if len(batch) == 1:
+                    return [self._backend.translate(error)]
+                break
         # One of them is at fault, and not the disk: alone, each gets what it deserves.
         return [self._write([operation])[0] for operation in batch]
 
@@ -167,7 +177,7 @@ class Writer:
             self._connection = self._connect()
         connection = self._connection
         only = batch[0][0]
-        if only in self._whole and all(lane is only for lane, _, _ in batch):
+        if only in self._whole and all(lane == only for lane, _, _ in batch):
             if self._before_commit is not None:
                 self._before_commit()
             taken = list(only(connection, [argument for _, argument, _ in batch]))

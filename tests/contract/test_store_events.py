@@ -20,6 +20,7 @@ from memonotify.model import (
     EventState,
     FailureKind,
     Outcome,
+    Recorded,
     Snapshot,
     StateChange,
 )
@@ -138,7 +139,9 @@ async def test_an_event_that_was_only_put_off_behind_another_has_not_had_a_try(
 
 
 async def test_at_the_start_what_was_put_off_is_read_in_order_of_arrival(store: Store) -> None:
-    await store.postpone(await stored(store, "e1"), START + HOUR)
+    await store.receive(an_event("e1"), in_order=True)
+    (first,) = await store.unevaluated()
+    await store.postpone(first, START + HOUR)
     await stored(store, "e2")
     assert [event.id for event in await store.unevaluated()] == ["e2"]
     assert await store.resume() == 1
@@ -166,7 +169,7 @@ async def test_an_evaluation_leaves_all_it_holds(store: Store) -> None:
         snapshots=snapshots,
         failures=(failure,),
     )
-    assert await store.record(evaluation)
+    assert await store.record(evaluation) is Recorded.WRITTEN
     assert tuple(await store.snapshots(event)) == snapshots
     assert await store.decisions(event) == [Decision(rule="big", outcome=Outcome.MATCHED), quiet]
     assert {delivery.entry for delivery in await store.deliveries(event_id="e1")} == {0, 1}
@@ -179,8 +182,8 @@ async def test_an_evaluation_leaves_all_it_holds(store: Store) -> None:
 
 async def test_recording_twice_makes_no_second_delivery(store: Store) -> None:
     event = await stored(store)
-    assert await store.record(evaluated(event, a_delivery()))
-    assert await store.record(evaluated(event, a_delivery()))
+    assert await store.record(evaluated(event, a_delivery())) is Recorded.WRITTEN
+    assert await store.record(evaluated(event, a_delivery())) is Recorded.WRITTEN
     assert len(await store.deliveries()) == 1
     assert len(await store.decisions(event)) == 1
 
@@ -188,14 +191,17 @@ async def test_recording_twice_makes_no_second_delivery(store: Store) -> None:
 async def test_the_same_evaluation_twice_at_once_is_written_once(store: Store) -> None:
     event = await stored(store)
     evaluation = evaluated(event, a_delivery())
-    assert await asyncio.gather(store.record(evaluation), store.record(evaluation)) == [True, True]
+    assert await asyncio.gather(store.record(evaluation), store.record(evaluation)) == [
+        Recorded.WRITTEN,
+        Recorded.WRITTEN,
+    ]
     assert len(await store.deliveries()) == 1
 
 
 async def test_an_evaluation_without_a_trace_only_marks_its_event(store: Store) -> None:
     events = [await stored(store, f"e{n}") for n in range(3)]
     marks = [Evaluation(event=event, evaluated_at=START + n * HOUR) for n, event in enumerate(events[:2])]
-    assert await asyncio.gather(*(store.record(mark) for mark in marks)) == [True, True]
+    assert await asyncio.gather(*(store.record(mark) for mark in marks)) == [Recorded.WRITTEN, Recorded.WRITTEN]
     assert [event.id for event in await store.unevaluated()] == ["e2"]
     found = await store.events(state=EventState.EVALUATED)
     assert {event.id: event.evaluated_at for event in found} == {"e0": START, "e1": START + HOUR}
@@ -204,7 +210,7 @@ async def test_an_evaluation_without_a_trace_only_marks_its_event(store: Store) 
 async def test_an_event_keeps_the_moment_it_was_first_evaluated_at(store: Store) -> None:
     event = await stored(store)
     for at in (START, START + HOUR):
-        assert await store.record(Evaluation(event=event, evaluated_at=at))
+        assert await store.record(Evaluation(event=event, evaluated_at=at)) is Recorded.WRITTEN
     found = await store.event("acme", "e1")
     assert found is not None
     assert found.evaluated_at == START
@@ -224,9 +230,9 @@ def _change(old: bool | None, new: bool, key: str = "k") -> StateChange:
 async def test_a_policy_remembers_its_answer(store: Store) -> None:
     assert await store.policy_state("acme", "big", "k") is None
     first, second = await stored(store, "e1"), await stored(store, "e2")
-    assert await store.record(evaluated(first, change=_change(None, True)))
+    assert await store.record(evaluated(first, change=_change(None, True))) is Recorded.WRITTEN
     assert await store.policy_state("acme", "big", "k") is True
-    assert await store.record(evaluated(second, change=_change(True, False)))
+    assert await store.record(evaluated(second, change=_change(True, False))) is Recorded.WRITTEN
     assert await store.policy_state("acme", "big", "k") is False
     assert await store.policy_state("other", "big", "k") is None
 
@@ -234,7 +240,7 @@ async def test_a_policy_remembers_its_answer(store: Store) -> None:
 @pytest.mark.parametrize("old", [True, False])
 async def test_an_evaluation_that_went_by_another_answer_leaves_nothing(store: Store, old: bool) -> None:
     event = await stored(store)
-    assert not await store.record(evaluated(event, a_delivery(), change=_change(old, not old)))
+    assert await store.record(evaluated(event, a_delivery(), change=_change(old, not old))) is Recorded.CHANGED
     assert await store.deliveries() == []
     assert await store.decisions(event) == []
     assert await store.policy_state("acme", "big", "k") is None
@@ -247,13 +253,13 @@ async def test_of_two_evaluations_that_went_by_the_same_answer_one_holds(store: 
         store.record(evaluated(first, a_delivery("e1"), change=_change(None, True))),
         store.record(evaluated(second, a_delivery("e2"), change=_change(None, True))),
         store.record(evaluated(bystander, a_delivery("e3"), change=_change(None, True, key="other"))),
-    ) == [True, False, True]
+    ) == [Recorded.WRITTEN, Recorded.CHANGED, Recorded.WRITTEN]
     assert {delivery.event_id for delivery in await store.deliveries()} == {"e1", "e3"}
 
 
 async def test_a_key_of_any_characters_is_found_again(store: Store) -> None:
     event = await stored(store)
-    assert await store.record(evaluated(event, change=_change(None, True, key="\ud800\0é")))
+    assert await store.record(evaluated(event, change=_change(None, True, key="\ud800\0é"))) is Recorded.WRITTEN
     assert await store.policy_state("acme", "big", "\ud800\0é") is True
 
 

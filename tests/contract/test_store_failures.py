@@ -9,13 +9,13 @@ from fakes import ManualClock
 from storeparts import HOUR, START, a_delivery, a_failure, claimed, evaluated, settled, stored, written
 
 from memonotify.errors import Reason
-from memonotify.model import DeliveryState, Evaluation, Failure, FailureKind
+from memonotify.model import DeliveryState, Evaluation, Failure, FailureKind, Recorded
 from memonotify.store import Store
 
 
 async def _fail(store: Store, name: str, *failures: Failure) -> None:
     event = await stored(store, name)
-    assert await store.record(Evaluation(event=event, evaluated_at=START, failures=failures))
+    assert await store.record(Evaluation(event=event, evaluated_at=START, failures=failures)) is Recorded.WRITTEN
 
 
 def _decision(minutes: float, rule: str = "low") -> Failure:

@@ -72,7 +72,7 @@ async def test_the_files_are_the_owners_alone(tmp_path: Path, clock: ManualClock
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in _path(url).parent.iterdir()}
     assert set(modes) >= {"store.db", "store.db-wal", "store.db.lock"}
     assert set(modes.values()) == {0o600}
-    assert control_socket(url) == _path(url).with_name("store.db.sock")
+    assert control_socket(url, Path("/etc/memonotify/config.yaml")) == _path(url).with_name("store.db.sock")
 
 
 async def test_writing_is_durable_by_what_sqlite_says_itself(store_url: str) -> None:

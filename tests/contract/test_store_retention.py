@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from datetime import timedelta
-from pathlib import Path
 
 from fakes import ManualClock
-from storeparts import START, a_delivery, a_failure, an_event, claimed, evaluated, settled, stored, written
+from storeparts import START, a_delivery, a_failure, an_event, claimed, evaluated, row_counts, settled, stored, written
 
 from memonotify.metrics import Metrics
-from memonotify.model import DeliveryState, Evaluation, Snapshot
+from memonotify.model import DeliveryState, Evaluation, Recorded, Snapshot
 from memonotify.store import Store
 
 LATER = START + timedelta(days=91)
@@ -21,23 +19,15 @@ async def _done(store: Store, name: str = "e1") -> None:
     assert await store.settle(settled(await claimed(store), DeliveryState.SENT))
 
 
-def _rows(path: Path) -> dict[str, int]:
-    tables = ("events", "decisions", "snapshots", "deliveries", "attempts", "failures")
-    connection = sqlite3.connect(path)
-    try:
-        return {name: connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in tables}
-    finally:
-        connection.close()
-
-
 async def test_an_old_event_goes_with_all_that_hangs_on_it(store: Store) -> None:
     event = await stored(store)
     shot = Snapshot(path="/v2/x", fetched_at=START, status=200, body={})
-    assert await store.record(evaluated(event, a_delivery(), snapshots=(shot,), failures=(a_failure(),)))
+    whole = evaluated(event, a_delivery(), snapshots=(shot,), failures=(a_failure(),))
+    assert await store.record(whole) is Recorded.WRITTEN
     assert await store.settle(settled(await claimed(store), DeliveryState.SENT))
     await store.told(await store.untold_failures())
     assert await store.purge(before=LATER) == 1
-    assert set(_rows(store.path).values()) == {0}
+    assert set((await row_counts(store)).values()) == {0}
 
 
 async def test_what_is_not_old_yet_stays(store: Store) -> None:

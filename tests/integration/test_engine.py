@@ -33,7 +33,7 @@ from memonotify.engine.engine import Engine
 from memonotify.headroom import Headroom
 from memonotify.memobank.client import BankClient
 from memonotify.metrics import Metrics
-from memonotify.model import Evaluation, Event, Outcome
+from memonotify.model import Evaluation, Event, Outcome, Recorded
 from memonotify.rules.loader import load_rules
 from memonotify.secret import Secret
 from memonotify.store.store import Store
@@ -134,12 +134,12 @@ class WatchedStore(Store):
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def record(self, evaluation: Evaluation) -> bool:
+    async def record(self, evaluation: Evaluation) -> Recorded:
         await self.gate.wait()
-        written = await super().record(evaluation)
-        if written:
+        recorded = await super().record(evaluation)
+        if recorded is Recorded.WRITTEN:
             await self._tell([evaluation.event])
-        return written
+        return recorded
 
     async def mark_evaluated(self, led_to_nothing, evaluated_at) -> None:
         await super().mark_evaluated(led_to_nothing, evaluated_at)

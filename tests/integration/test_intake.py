@@ -49,17 +49,15 @@ class FakeStore:
         self.fault: Exception | None = None
         self.backlog = 0
 
-    async def receive(self, event: Event) -> int | None:
+    async def receive(self, event: Event) -> bool:
         if self.fault is not None:
             raise self.fault
         key = (event.workspace, event.id)
         if key in self.events:
-            return None
+            return False
         self.events[key] = event
-        return len(self.events)
-
-    def submit(self, event: Event, seq: int) -> None:
-        self.submitted.append(replace(event, seq=seq))
+        self.submitted.append(event)
+        return True
 
 
 Start = Callable[..., Any]
@@ -79,7 +77,6 @@ async def _intake(store: FakeStore, server: Server = SERVER) -> AsyncIterator[In
             Workspace(name="beta", tokens=(Secret("beta-token"),)),
         ],
         receive=store.receive,
-        submit=store.submit,
         backlog=lambda: store.backlog,
         clock=ManualClock(),
         metrics=Metrics(),
@@ -108,7 +105,7 @@ async def test_an_event_is_answered_after_it_is_stored_and_is_handed_on(
     assert response.status_code == 204
     assert response.content == b""
     [event] = store.submitted
-    assert (event.workspace, event.id, event.seq, event.client) == ("acme", "e-1", 1, "127.0.0.1")
+    assert (event.workspace, event.id, event.client) == ("acme", "e-1", "127.0.0.1")
     assert event.body == EVENT
 
 

@@ -12,7 +12,7 @@ def test_everything_stands_beside_the_database() -> None:
     url = "sqlite:////var/lib/memonotify/my store%20.db"
     assert database_path(url) == Path("/var/lib/memonotify/my store%20.db")
     assert lock_path(url) == Path("/var/lib/memonotify/my store%20.db.lock")
-    assert control_socket(url) == Path("/var/lib/memonotify/my store%20.db.sock")
+    assert control_socket(url, Path("/etc/memonotify/config.yaml")) == Path("/var/lib/memonotify/my store%20.db.sock")
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite:///:memory:", "postgresql://u@h/d", ""])

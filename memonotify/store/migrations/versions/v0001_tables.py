@@ -78,13 +78,15 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
         sa.Column("due_at", sa.BigInteger(), nullable=True),
         sa.Column("evaluated_at", sa.BigInteger(), nullable=True),
+        sa.Column("lease", sa.Text(), server_default="", nullable=False),
+        sa.Column("in_order", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_events")),
         sqlite_autoincrement=True,
     )
     op.create_index(
         "ix_events_open",
         "events",
-        ["seq", "due_at"],
+        ["lease", "seq", "due_at"],
         unique=False,
         sqlite_where=sa.text("evaluated_at IS NULL"),
         postgresql_where=sa.text("evaluated_at IS NULL"),
@@ -117,6 +119,25 @@ def upgrade() -> None:
     )
     op.create_index("ix_failures_told_at", "failures", ["told_at"], unique=False)
     op.create_index("ix_failures_event", "failures", ["event_id", "workspace"], unique=False)
+    op.create_table(
+        "leaders",
+        sa.Column("task", sa.Text(), nullable=False),
+        sa.Column("lease", sa.Text(), nullable=False),
+        sa.Column("lease_until", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("task", name=op.f("pk_leaders")),
+    )
+    op.create_table(
+        "nodes",
+        sa.Column("lease", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("version", sa.Text(), nullable=False),
+        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("rules", sa.Text(), nullable=False),
+        sa.Column("started_at", sa.BigInteger(), nullable=False),
+        sa.Column("seen_at", sa.BigInteger(), nullable=False),
+        sa.Column("lease_until", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("lease", name=op.f("pk_nodes")),
+    )
     op.create_table(
         "policy_states",
         sa.Column("workspace", sa.Text(), nullable=False),

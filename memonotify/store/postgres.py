@@ -1,0 +1,232 @@
+"""PostgreSQL behind SQLAlchemy: several nodes on one database, each with a connection that writes and some that read.
+
+`PostgresBackend` takes a libpq URL (`postgresql://user@host1,host2/db?target_session_attrs=read-write`); `Store` calls
+it. Everything works through PgBouncer in transaction mode: no prepared statements, nothing set for a session.
+Facts: https://www.postgresql.org/docs/current/libpq-connect.html, …/errcodes-appendix.html, …/explicit-locking.html.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool, QueuePool
+
+from memonotify.errors import StoreError, StoreUnavailable, StoreUnusable
+from memonotify.store.backend import COLUMNS, EventRow, sort_out
+from memonotify.store.numbers import Space
+
+CONNECT_S: Final = 5
+STATEMENT_S: Final = 15.0
+"""No statement takes longer: a database that hangs is one that is away."""
+
+_DEAD_PEER_MS: Final = 10_000
+_MIGRATION_LOCK: Final = 0x6D656D6F
+_LEAST_VERSION: Final = 130_000
+
+# Classes of SQLSTATE that speak of the server, not of the statement: connection, resources, operator, system, I/O; and
+# 25006, a server that takes no writes, as after a failover.
+_PASSING: Final = ("08", "53", "57", "58", "XX")
+_READ_ONLY: Final = "25006"
+_CONFLICTS: Final = frozenset({"40001", "40P01", "55P03"})
+_REFUSED: Final = frozenset({"28000", "28P01", "3D000", "42501"})
+
+_TYPES: Final = ("text",) * 8 + ("bigint", "bigint", "text", "boolean")
+_RECEIVE: Final = (
+    f"INSERT INTO events ({COLUMNS}) SELECT * FROM unnest({', '.join(f'%s::{kind}[]' for kind in _TYPES)}) "  # noqa: S608 - constants
+    "ON CONFLICT DO NOTHING RETURNING workspace, event_id, seq"
+)
+_MARK: Final = (
+    "UPDATE events SET due_at = NULL, evaluated_at = marked.at "
+    "FROM unnest(%s::bigint[], %s::bigint[]) AS marked (seq, at) "
+    "WHERE events.seq = marked.seq AND evaluated_at IS NULL AND lease = %s"
+)
+
+
+class PostgresBackend:
+    """One database, or several servers of which one takes writes, as libpq's URL lists them."""
+
+    is_shared = True
+
+    def __init__(self, url: str) -> None:
+        psycopg = _driver()
+        try:
+            parts = psycopg.conninfo.conninfo_to_dict(url)
+        except psycopg.Error:
+            raise StoreUnusable("the store's address is not one that PostgreSQL understands") from None
+        self.name = f"postgresql://{parts.get('host', 'localhost')}/{parts.get('dbname', '')}"
+        self._url = url
+        self._psycopg = psycopg
+
+    def take(self) -> None:
+        """Do nothing: nodes share the work by leases."""
+
+    def let_go(self) -> None:
+        """Do nothing."""
+
+    def exists(self) -> bool:
+        """Return True: only the server can tell."""
+        return True
+
+    def demand(self) -> None:
+        """Do nothing: whether there are tables is asked on the connection."""
+
+    def writing_engine(self) -> Engine:
+        """Return the engine of the one connection of this node that writes."""
+        engine = create_engine("postgresql+psycopg://", creator=self._connect, poolclass=NullPool, hide_parameters=True)
+
+        @event.listens_for(engine, "begin")
+        def begin(connection: Connection) -> None:
+            # In the transaction, not in the session: behind PgBouncer the next transaction has another session.
+            connection.exec_driver_sql(
+                f"SET LOCAL statement_timeout = {int(STATEMENT_S * 1000)}; SET LOCAL synchronous_commit = on"
+            )
+
+        return engine
+
+    def reading_engine(self, connections: int) -> Engine:
+        """Return the engine of the connections that read."""
+        engine = create_engine(
+            "postgresql+psycopg://",
+            creator=self._connect,
+            poolclass=QueuePool,
+            pool_size=connections,
+            max_overflow=0,
+            pool_pre_ping=True,
+            hide_parameters=True,
+        )
+
+        @event.listens_for(engine, "begin")
+        def begin(connection: Connection) -> None:
+            connection.exec_driver_sql(
+                "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; "
+                f"SET LOCAL statement_timeout = {int(STATEMENT_S * 1000)}"
+            )
+
+        return engine
+
+    def _connect(self) -> Any:
+        return self._psycopg.connect(
+            self._url,
+            connect_timeout=CONNECT_S,
+            prepare_threshold=None,
+            application_name="memonotify",
+            keepalives_idle=5,
+            keepalives_interval=2,
+            keepalives_count=3,
+            tcp_user_timeout=_DEAD_PEER_MS,
+            client_encoding="utf8",
+        )
+
+    def check(self, connection: Connection) -> None:
+        """Check that the server is new enough and promises that a commit is on its disk."""
+        with connection.begin():
+            version = int(connection.exec_driver_sql("SHOW server_version_num").scalar_one())
+            fsync = connection.exec_driver_sql("SHOW fsync").scalar_one()
+            recovering = connection.exec_driver_sql("SELECT pg_is_in_recovery()").scalar_one()
+        if version < _LEAST_VERSION:
+            raise StoreUnusable(f"{self.name}: PostgreSQL {version // 10_000}; 13 or newer is needed")
+        if fsync != "on":
+            raise StoreUnusable(f"{self.name}: the server runs with fsync=off and would lose events; turn it on")
+        if recovering:
+            raise StoreUnavailable(
+                f"{self.name}: this server takes no writes; name all servers and add ?target_session_attrs=read-write"
+            )
+
+    def guard_migration(self, connection: Connection) -> None:
+        """Wait for the lock that one migrating node holds until its transaction ends."""
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+
+    def still_there(self) -> None:
+        """Do nothing: who answers is the database."""
+
+    def space(self) -> Space | None:
+        """Return None: the database's disk is its own."""
+        return None
+
+    def moment(self, connection: Connection) -> datetime | None:
+        """Return the server's clock."""
+        found: datetime = connection.exec_driver_sql("SELECT clock_timestamp()").scalar_one()
+        return found.astimezone(UTC)
+
+    def is_passing(self, error: BaseException) -> bool:
+        """Return whether the server or the way to it failed, not the operation."""
+        cause = _cause(error)
+        if isinstance(cause, StoreUnavailable):
+            return True
+        if not isinstance(cause, self._psycopg.Error):
+            return False
+        state: str | None = cause.sqlstate
+        if state is None:
+            # A connection that broke has no state.
+            return isinstance(cause, self._psycopg.OperationalError | self._psycopg.InterfaceError)
+        return state.startswith(_PASSING) or state == _READ_ONLY
+
+    def is_conflict(self, error: BaseException) -> bool:
+        """Return whether a deadlock or another transaction got in the way."""
+        return getattr(_cause(error), "sqlstate", None) in _CONFLICTS
+
+    def translate(self, error: BaseException) -> BaseException:
+        """Return the StoreError that a database's error stands for; another error comes back as it is."""
+        if isinstance(error, StoreError):
+            return error
+        cause = _cause(error)
+        if not isinstance(cause, self._psycopg.Error):
+            return error
+        said = _said(cause)
+        translated: StoreError
+        if cause.sqlstate in _REFUSED:
+            translated = StoreUnusable(f"{self.name}: the server refuses this user or database: {said}")
+        elif self.is_passing(error) or self.is_conflict(error):
+            translated = StoreUnavailable(f"the store cannot be used now: {said}")
+        else:
+            # Not `error` itself: its text would show the statement, and with it the bank's data.
+            translated = StoreError(f"the store refused an operation: {said}")
+        translated.__cause__ = cause
+        return translated
+
+    def receive(self, connection: Connection, rows: Sequence[EventRow]) -> list[int | None]:
+        """Write new events with one statement; return each one's number, None for one that was already there."""
+        # Alone in a batch it is a transaction by itself; beside other operations it is in theirs.
+        with nullcontext() if connection.in_transaction() else connection.begin():
+            driver = connection.connection.cursor()
+            try:
+                driver.execute(_RECEIVE, [list(column) for column in zip(*rows, strict=True)])
+                return sort_out(driver.fetchall(), rows)
+            finally:
+                driver.close()
+
+    def mark(self, connection: Connection, evaluated: Sequence[tuple[int, int]], lease: str) -> None:
+        """Note with one statement that events led to nothing."""
+        driver = connection.connection.cursor()
+        try:
+            driver.execute(_MARK, ([seq for _, seq in evaluated], [at for at, _ in evaluated], lease))
+        finally:
+            driver.close()
+
+
+def _driver() -> Any:
+    try:
+        import psycopg
+    except ImportError:
+        raise StoreUnusable(
+            "a store on PostgreSQL needs the package psycopg: install memonotify with its extra, as in "
+            "`pip install 'memonotify[postgres]'` or `pip install '.[postgres]'`"
+        ) from None
+    return psycopg
+
+
+def _cause(error: BaseException) -> BaseException:
+    return error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+
+
+def _said(error: Any) -> str:
+    """Return what the server said in one line, or what the library says of a connection; never values or the URL."""
+    message = error.diag.message_primary if error.sqlstate else None
+    if message is None:
+        message = "connection failed or was lost"
+    return f"{message} ({error.sqlstate})" if error.sqlstate else str(message)
