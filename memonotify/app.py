@@ -368,7 +368,8 @@ class App:
 
     async def ready(self) -> tuple[bool, dict[str, Any]]:
         """Return whether an event could be stored now, and why not."""
+        node = {"node": self._node, "role": str(self.role)} if self.store.is_shared else {}
         with contextlib.suppress(StoreError):
             await self.store.check_writable()
-            return True, {"ready": True}
-        return False, {"ready": False, "reason": "the store cannot be written"}
+            return True, {"ready": True, **node}
+        return False, {"ready": False, "reason": "the store cannot be written", **node}

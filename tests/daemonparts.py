@@ -49,8 +49,9 @@ async def until(condition: Callable[[], bool], what: str, within_s: float = WITH
 class Daemon:
     """`memonotify serve` on a configuration, started, killed and started again."""
 
-    def __init__(self, folder: Path, config: str, environ: dict[str, str]) -> None:
+    def __init__(self, folder: Path, config: str, environ: dict[str, str], serve: tuple[str, ...] = ()) -> None:
         self.folder = folder
+        self._serve = serve
         self.webhook_port = free_port()
         self.admin_port = free_port()
         (folder / "config.yaml").write_text(
@@ -80,6 +81,7 @@ class Daemon:
                 "serve",
                 "-c",
                 str(self.folder / "config.yaml"),
+                *self._serve,
                 stderr=log,
                 env=self._environ,
             )
@@ -98,6 +100,11 @@ class Daemon:
         assert self.process is not None
         self.process.send_signal(signal.SIGKILL)
         await self.process.wait()
+
+    def send(self, number: int) -> None:
+        """Send it a signal and do not wait: SIGSTOP and SIGCONT."""
+        assert self.process is not None
+        self.process.send_signal(number)
 
     async def stop(self, number: int = signal.SIGTERM) -> int:
         """Ask it to end; return its exit status."""
@@ -246,7 +253,7 @@ async def bank(credentials: Credentials) -> AsyncIterator[StandInBank]:
 CONFIG = """
 server: {listen: "127.0.0.1:WEBHOOK_PORT", allowed_ips: [127.0.0.1]}
 admin: {listen: "127.0.0.1:ADMIN_PORT", token: "${env:ADMIN_TOKEN}"}
-store: sqlite:///var/store.db
+store: STORE
 workspaces:
   - name: acme
     tokens: ["${env:WEBHOOK_TOKEN}"]
@@ -272,13 +279,26 @@ MakeDaemon = Callable[..., Awaitable[Daemon]]
 async def make_daemon(tmp_path: Path, bank: StandInBank, receivers: Receivers) -> AsyncIterator[MakeDaemon]:
     made: list[Daemon] = []
 
-    async def make(rules: str, *, channels: str = "", extra: str = "", start: bool = True) -> Daemon:
+    async def make(
+        rules: str,
+        *,
+        channels: str = "",
+        extra: str = "",
+        start: bool = True,
+        store: str = "sqlite:///var/store.db",
+        serve: tuple[str, ...] = (),
+        webhook: bool = True,
+    ) -> Daemon:
         folder = tmp_path / f"daemon-{len(made)}"
         folder.mkdir()
         (folder / "rules.yaml").write_text(rules)
         (folder / "key.pem").write_text(bank.credentials.private_key.reveal())
         config = (CONFIG + extra).replace("MORE_CHANNELS", channels).replace("BANK_URL", bank.url)
-        config = config.replace("SMTP_PORT", str(receivers.smtp_port)).replace("HTTP_PORT", str(receivers.http_port))
+        config = (
+            config.replace("STORE", store)
+            .replace("SMTP_PORT", str(receivers.smtp_port))
+            .replace("HTTP_PORT", str(receivers.http_port))
+        )
         daemon = Daemon(
             folder,
             config,
@@ -288,9 +308,11 @@ async def make_daemon(tmp_path: Path, bank: StandInBank, receivers: Receivers) -
                 "BANK_THUMBPRINT": bank.credentials.thumbprint.reveal(),
                 "BANK_SECRET": bank.credentials.secret.reveal(),
             },
+            serve,
         )
         made.append(daemon)
-        bank.add_webhook(daemon.url, TOKEN)
+        if webhook:
+            bank.add_webhook(daemon.url, TOKEN)
         if start:
             await daemon.start()
         return daemon

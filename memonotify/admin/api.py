@@ -92,6 +92,7 @@ class Api:
             web.get("/api/deliveries", self._deliveries),
             web.get("/api/deliveries/{id}", self._delivery),
             web.get("/api/channels", self._channels),
+            web.get("/api/nodes", self._nodes),
             web.post("/api/deliveries/retry", self._retry),
             web.post("/api/deliveries/discard", self._discard),
         ]
@@ -111,6 +112,9 @@ class Api:
 
     async def _channels(self, _request: web.Request) -> web.Response:
         return _answer(await self._operations.channels())
+
+    async def _nodes(self, _request: web.Request) -> web.Response:
+        return _answer(await self._operations.nodes())
 
     async def _retry(self, request: web.Request) -> web.Response:
         return _answer({"ids": await self._operations.retry(**await _selection(request))})

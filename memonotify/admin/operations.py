@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from memonotify import __version__
 from memonotify.errors import StoreError
-from memonotify.model import Attempt, Clock, Delivery, DeliveryState, Event, EventState
+from memonotify.model import Attempt, Clock, Delivery, DeliveryState, Event, EventState, Node
 from memonotify.store.numbers import ChannelNumbers, Counts
 
 _MOST_AT_ONCE: Final = 100_000
@@ -59,6 +59,7 @@ class Records(Protocol):
     async def counts(self) -> Counts: ...
     async def channel_stats(self) -> dict[str, ChannelNumbers]: ...
     async def check_writable(self) -> None: ...
+    async def nodes(self) -> list[Node]: ...
 
 
 class Daemon(Protocol):
@@ -67,6 +68,7 @@ class Daemon(Protocol):
     def wake(self, channels: Sequence[str]) -> None: ...
     def describe(self) -> Json: ...
     def breakers(self) -> Mapping[str, str]: ...
+    def node(self) -> Node: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +152,14 @@ class Operations:
             for name, kind in self._channels.items()
         ]
 
+    async def nodes(self) -> list[Json]:
+        """Return the nodes on the store; on one that serves a single daemon, that one where it runs."""
+        found = await self._store.nodes()
+        now = self._clock.now()
+        if not found and self._daemon is not None:
+            return [node_json(self._daemon.node(), alive=True)]
+        return [node_json(node, alive=node.lease_until > now) for node in found]
+
     async def status(self) -> Json:
         """Return one screen's worth: well or not and why, backlog, channels, last event."""
         counts = await self._store.counts()
@@ -218,6 +228,23 @@ def event_json(event: Event) -> Json:
         "evaluated_at": _moment(event.evaluated_at),
         "state": str(event.state),
         "client": event.client,
+    }
+
+
+def node_json(node: Node, *, alive: bool) -> Json:
+    """Return a node as lists show it."""
+    return {
+        "name": node.name,
+        "role": node.role,
+        "alive": alive,
+        "leads": node.leads and alive,
+        "version": node.version,
+        "rules": node.rules,
+        "events": node.events,
+        "started_at": _moment(node.started_at),
+        "seen_at": _moment(node.seen_at),
+        "lease_until": _moment(node.lease_until),
+        "lease": node.lease,
     }
 
 

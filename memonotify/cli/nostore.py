@@ -43,6 +43,10 @@ class NoStore:
         """Return nothing."""
         return {}
 
+    async def nodes(self) -> list[Any]:
+        """Return nothing."""
+        return []
+
     async def check_writable(self) -> None:
         """Refuse: nothing is made for the sake of a question."""
         raise StoreUnusable("there is no store yet")

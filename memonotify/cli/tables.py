@@ -19,6 +19,8 @@ _COLOURS: Final = {
     "received": "yellow",
     "half-open": "yellow",
     "held": "yellow",
+    "alive": "green",
+    "gone": "red",
     "dead": "red",
     "open": "red",
 }

@@ -31,8 +31,12 @@ EVENTS = 500
 KILLS = 20
 
 
-async def test_500_events_survive_20_kills(make_daemon: MakeDaemon, bank: StandInBank, receivers: Receivers) -> None:
-    daemon = await make_daemon(RULES)
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+async def test_500_events_survive_20_kills(
+    make_daemon: MakeDaemon, bank: StandInBank, receivers: Receivers, kind: str, request: pytest.FixtureRequest
+) -> None:
+    on = {} if kind == "sqlite" else {"store": request.getfixturevalue("postgres_url")}
+    daemon = await make_daemon(RULES, **on)
     chance = random.Random(20)
     raised = 0
 
