@@ -33,7 +33,18 @@ from memonotify.model import (
     Settlement,
     Snapshot,
 )
-from memonotify.store import clockback, deliveries, events, failures, numbers, orphans, retention, schema, sqlite
+from memonotify.store import (
+    clockback,
+    deliveries,
+    documents,
+    events,
+    failures,
+    numbers,
+    orphans,
+    retention,
+    schema,
+    sqlite,
+)
 from memonotify.store.cells import micros
 from memonotify.store.conflicts import put
 from memonotify.store.lock import WriterLock, database_path
@@ -218,6 +229,10 @@ class Store:
         """Return what was fetched for an event, in order."""
         return await self._read(events.snapshots_of, event.seq)
 
+    async def document(self, workspace: str, event_id: str, path: str) -> bytes | None:
+        """Return a file that messages of an event carry, None where it is not kept (any more)."""
+        return await self._read(documents.content_of, workspace, event_id, path)
+
     async def decisions(self, event: Event) -> list[Decision]:
         """Return what was concluded for an event, in the order of the rules; the messages are in `deliveries`."""
         return await self._read(events.decisions_of, event.seq)
@@ -355,6 +370,13 @@ class Store:
         if self._metrics is not None:
             self._metrics.purged.inc(removed)
         return removed
+
+    async def release_documents(self, *, limit: int = 200) -> int:
+        """Remove the files of events none of whose messages may still be sent; returns how many events had some.
+
+        Call it again while it removes as many as `limit` allows.
+        """
+        return await self._write(documents.release, limit)
 
     async def check_writable(self) -> None:
         """Write one row to stable storage.

@@ -16,6 +16,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -25,7 +26,7 @@ from sqlalchemy import (
 
 from memonotify.model import DeliveryState
 
-SCHEMA: Final = "0001"
+SCHEMA: Final = "0002"
 """The newest migration. A database that says something higher was written by a newer version."""
 
 metadata = MetaData(
@@ -91,6 +92,15 @@ snapshots = Table(
     Column("body", Text),
     Column("reason", Text),
 )
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("event_seq", BigInteger, ForeignKey("events.seq", ondelete="CASCADE"), primary_key=True),
+    Column("path", Text, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+)
+"""The files that messages of an event carry, once for all of them, for as long as one of them may still be sent."""
 
 deliveries = Table(
     "deliveries",
