@@ -1,8 +1,8 @@
 """The client of the bank's API: signed calls, one resource at a time, within the bank's quota and by the bank's clock.
 
 In: a workspace's API settings and a path under `/v2/`. Out: a Snapshot, a Document or plain JSON data, or a FetchError
-whose Reason says whether to come again. Retries belong to the caller, but for one: a 401 that a wrong clock explains. Called by the
-engine, by look-ups, and by whatever manages webhooks.
+whose Reason says whether to come again. Retries belong to the caller, but for one: a 401 that a wrong clock explains.
+Called by the engine, by look-ups, and by whatever manages webhooks.
 """
 
 from __future__ import annotations

@@ -42,9 +42,7 @@ async def client(api, clock, answers, requests):
     async def pause(seconds):
         clock.advance(seconds)
 
-    client = BankClient(
-        "acme", api, clock=clock, metrics=Metrics(), transport=httpx.MockTransport(answer), pause=pause
-    )
+    client = BankClient("acme", api, clock=clock, metrics=Metrics(), transport=httpx.MockTransport(answer), pause=pause)
     yield client
     await client.close()
 
@@ -92,8 +90,13 @@ async def test_what_does_not_begin_as_a_pdf_is_invalid(client, answers, body):
 
 @pytest.mark.parametrize(
     ("status", "reason"),
-    [(400, Reason.REJECTED), (401, Reason.AUTH), (404, Reason.NOT_FOUND), (429, Reason.RATE_LIMITED)]
-    + [(500, Reason.SERVER_ERROR)],
+    [
+        (400, Reason.REJECTED),
+        (401, Reason.AUTH),
+        (404, Reason.NOT_FOUND),
+        (429, Reason.RATE_LIMITED),
+        (500, Reason.SERVER_ERROR),
+    ],
 )
 async def test_a_refusal_of_a_document_has_its_reason_and_the_banks_code(client, answers, status, reason):
     answers.append(httpx.Response(status, json={"code": "transfer_not_confirmed", "message": "secret"}))
