@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from memonotify.model import DeliveryState
 
-SCHEMA: Final = "0002"
+SCHEMA: Final = "0001"
 """The newest migration. A database that says something higher was written by a newer version."""
 
 metadata = MetaData(
