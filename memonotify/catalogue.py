@@ -27,6 +27,17 @@ RESOURCE_PATHS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Where a resource of each type is fetched from."""
 
+PROOF_PATHS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "transfer": "/v2/transfers/{id}/proof",
+        "wire_transfer": "/v2/wire_transfers/{id}/proof",
+    }
+)
+"""Where the proof of a payment is fetched from, a PDF, for the types that have one."""
+
+PROVEN_EVENT_TYPES: Final = frozenset({"transfer_confirmed", "wire_transfer_confirmed"})
+"""The events of payments of which the bank makes a proof: confirmed ones only."""
+
 EVENT_TYPES: Final[Mapping[str, str]] = MappingProxyType(
     {
         f"{resource}_{what}": resource
@@ -81,4 +92,10 @@ def resource_path(resource_type: str, resource_id: str, added: Mapping[str, str]
     `added` are the configuration's `resource_types`: a path with `{id}` per type; they win over the known ones.
     """
     template = (added or {}).get(resource_type) or RESOURCE_PATHS.get(resource_type)
+    return template.replace("{id}", resource_id) if template else None
+
+
+def proof_path(resource_type: str, resource_id: str) -> str | None:
+    """Return the API path of the proof of a payment, or None for a type that has none."""
+    template = PROOF_PATHS.get(resource_type)
     return template.replace("{id}", resource_id) if template else None

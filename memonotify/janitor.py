@@ -20,7 +20,7 @@ _BATCH_PAUSE_S: Final = 0.05
 
 
 class Janitor:
-    """Refreshes the gauges every few seconds, and purges what is past its retention in small batches."""
+    """Refreshes the gauges every few seconds; removes what is past its retention or of no more use in small batches."""
 
     def __init__(
         self, *, store: Store, channels: Sequence[str], retention_s: float, clock: Clock, metrics: Metrics
@@ -51,6 +51,7 @@ class Janitor:
                 if self._store.leads and self._clock.monotonic() - purged_at >= _PURGE_EVERY_S:
                     purged_at = self._clock.monotonic()
                     await self.purge()
+                    await self.release()
             except StoreError as error:
                 logger().warning("janitor_failed", error=str(error))
             await asyncio.sleep(_GAUGES_EVERY_S)
@@ -72,4 +73,12 @@ class Janitor:
             await asyncio.sleep(_BATCH_PAUSE_S)
         if total:
             logger().info("events_purged", count=total)
+        return total
+
+    async def release(self) -> int:
+        """Remove files that no message carries any more; return of how many events."""
+        total = 0
+        while gone := await self._store.release_documents(limit=_BATCH):
+            total += gone
+            await asyncio.sleep(_BATCH_PAUSE_S)
         return total

@@ -81,8 +81,20 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A file that the bank gave at `path`, such as the proof of a transfer."""
+
+    path: str
+    fetched_at: datetime
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
-    """A rendered message for one channel, unsent. `payload` is JSON data in the shape of the channel's message."""
+    """A rendered message for one channel, unsent. `payload` is JSON data in the shape of the channel's message.
+
+    A mail that carries files names them under `attach`: the bytes are kept once, as a Document of the event.
+    """
 
     channel: str
     payload: Mapping[str, Any]
@@ -273,13 +285,15 @@ class Failure:
 class Evaluation:
     """All that one evaluated event leaves behind; the store writes it in one transaction.
 
-    `failures` are told to `on_failure`; the store keeps a failed decision of one rule at most once an hour.
+    `documents` are the files that its messages carry. `failures` are told to `on_failure`; the store keeps a failed
+    decision of one rule at most once an hour.
     """
 
     event: Event
     evaluated_at: datetime
     decisions: tuple[Decision, ...] = ()
     snapshots: tuple[Snapshot, ...] = ()
+    documents: tuple[Document, ...] = ()
     failures: tuple[Failure, ...] = ()
 
 

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from fakes import ManualClock
 
 from memonotify.errors import FetchError, Reason, RenderError, StoreUnavailable
-from memonotify.model import Event, Recorded, Snapshot
+from memonotify.model import Document, Event, Recorded, Snapshot
 from memonotify.rules.match import Match
 from memonotify.rules.values import Entry, Rule
 
@@ -33,7 +33,8 @@ class Fn:
     evaluate = render = _call
 
     def plain(self, context, *, error, rule):
-        return {"json": {"rule": rule, "event": context["event"]["id"], "error": error}}
+        said = {"rule": rule, "event": context["event"]["id"], "error": error}
+        return {"json": said, "text": str(said)}
 
     def holds(self, context):
         return bool(self._call(context))
@@ -43,8 +44,14 @@ def fn(run, *names):
     return Fn(run, frozenset(names))
 
 
-def entry(index=0, channel="log", when=None, message=None, type_="http"):
-    return Entry(index=index, channel=channel, channel_type=type_, when=when, message=message or fn({"json": "hello"}))
+def entry(index=0, channel="log", when=None, message=None, type_="http", attach=()):
+    message = message or fn({"json": "hello"})
+    return Entry(index=index, channel=channel, channel_type=type_, when=when, message=message, attach=tuple(attach))
+
+
+def proven(index=0, *, message=None, **more):
+    """Return an entry for a mail that carries the proof."""
+    return entry(index, "mail", message=message or fn({"text": "paid"}), type_="email", attach=("proof",), **more)
 
 
 def rule(name="r", *, notify=None, resolved=(), when=None, lookups=None, key=None, needs_resource=False, match=None):
@@ -189,7 +196,7 @@ class FakeStore:
 
 
 class FakeBank:
-    """A bank with answers by path: data, or an error to raise. `gate` holds calls back until it is set."""
+    """A bank with answers by path: data, a document's bytes, or an error; calls wait while `gate` is not set."""
 
     def __init__(self, clock):
         self.clock = clock
@@ -198,6 +205,14 @@ class FakeBank:
         self.gate = None
 
     async def fetch(self, path):
+        body = await self._answer(path)
+        return Snapshot(path=path, fetched_at=self.clock.now(), status=200, body=body)
+
+    async def document(self, path):
+        content = await self._answer(path)
+        return Document(path=path, fetched_at=self.clock.now(), content=content)
+
+    async def _answer(self, path):
         self.asked.append(path)
         if self.gate is not None:
             await self.gate.wait()
@@ -206,4 +221,4 @@ class FakeBank:
             answer = answer()
         if isinstance(answer, BaseException):
             raise answer
-        return Snapshot(path=path, fetched_at=self.clock.now(), status=200, body=answer)
+        return answer

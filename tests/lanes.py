@@ -95,6 +95,10 @@ class WatchedStore(Store):
         self.settled.append(settlement)
         return written
 
+    async def document(self, workspace: str, event_id: str, path: str) -> bytes | None:
+        self.fault("document")
+        return await super().document(workspace, event_id, path)
+
     async def release(self, delivery: Delivery) -> bool:
         self.fault("release")
         self.releases += 1

@@ -1,8 +1,8 @@
 """Mail over SMTP, on connections that are encrypted as configured and reused.
 
-Comes in: a payload with `subject`, `text`, perhaps `html`, `to`, `cc`, `reply_to`, `recipients`. Goes out: a Receipt as
-soon as one recipient was taken. The same identity gives the same `Message-ID`, by which a receiver can tell a mail that
-had to be sent twice.
+Comes in: a payload with `subject`, `text`, perhaps `html`, `to`, `cc`, `reply_to`, `recipients`, and `attach` with each
+file's name, type and content. Goes out: a Receipt as soon as one recipient was taken. The same identity gives the same
+`Message-ID`, by which a receiver can tell a mail that had to be sent twice.
 """
 
 from __future__ import annotations

@@ -1,37 +1,30 @@
 """From a payload to a mail: who gets it, and the bytes that go over the wire.
 
-Comes in: `{"to", "cc", "reply_to", "subject", "text", "html", "recipients"}` and what the channel knows. Goes out: a
-Letter, which renders itself to bytes. The mail channel calls it. The headers are written here rather than by
-`email.message`, at a tenth of the cost, and read back by the standard library's parser: a message whose headers are
-not exactly the ones meant is never sent. Facts: RFC 5322, RFC 2045-2047, RFC 3834 (Auto-Submitted).
+Comes in: `{"to", "cc", "reply_to", "subject", "text", "html", "attach", "recipients"}` and what the channel knows. Goes
+out: a Letter, which renders itself to bytes. The mail channel calls it. The headers are written here rather than by
+`email.message`, at a tenth of the cost, and read back by the standard library's parser: a message whose headers are not
+exactly the ones meant is never sent. Facts: RFC 5322, RFC 3834 (Auto-Submitted).
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from email.parser import BytesHeaderParser
 from email.utils import format_datetime
 from typing import Any, Final
 from urllib.parse import quote
 
+from memonotify.channels.email_content import Attachment, content
 from memonotify.channels.header_text import clean
 from memonotify.channels.mailbox import Mailbox, encoded_words, parse_mailbox
 from memonotify.errors import Reason, SendError
 from memonotify.model import Refusal
+from memonotify.templating.messages import annotate
 
 MAX_BYTES: Final = 10 * 1024 * 1024
-_MAX_LINE: Final = 76
-# Neither base64 nor quoted-printable can hold `=_`, and a text that is sent as it is holds no line that begins with it.
-_BOUNDARY: Final = "=_memonotify_alternative"
-# What a mail's text cannot carry: every control but tab and line ends.
-_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_LINE_END = re.compile("\r\n|\r|\n")
-_LONG_LINE = re.compile(f"[^\n]{{{_MAX_LINE + 1}}}")
+_LARGE_BYTES: Final = 256 * 1024
 _PARSER = BytesHeaderParser()
 
 
@@ -60,26 +53,46 @@ class Letter:
     subject: str
     text: str
     html: str | None
+    attachments: tuple[Attachment, ...] = ()
 
     @property
     def needs_utf8(self) -> bool:
         """Whether an address has more than ASCII before its @, so that only SMTPUTF8 can carry it."""
         return not all(box.is_ascii for box in (self.sender, *self.to, *self.cc, *self.recipients))
 
-    def render(self, *, utf8: bool = False) -> bytes:
+    @property
+    def is_large(self) -> bool:
+        """Whether writing it takes so long that the event loop should not wait for it."""
+        return sum(len(attachment.content) for attachment in self.attachments) > _LARGE_BYTES
+
+    def render(self, *, utf8: bool = False, taken_bytes: int = MAX_BYTES) -> bytes:
         """Return the whole message with CRLF line ends; without `utf8` the headers leave out what is not ASCII.
+
+        Where it is larger than `taken_bytes`, what the server takes, it goes without its attachments and says so.
 
         Raises:
             SendError: TEMPLATE, where the headers read back are not the headers meant; TOO_LARGE over 10 MiB.
         """
-        content_headers, content = _content(self.text, self.html)
-        headers = [*self._headers(utf8=utf8), *content_headers]
-        head = "".join(f"{name}: {value}\r\n" for name, value in headers).encode()
-        _check(head, headers)
-        message = head + b"\r\n" + content
+        message = self._written(utf8=utf8)
+        taken_bytes = min(taken_bytes, MAX_BYTES)
+        if self.attachments and len(message) > taken_bytes:
+            return self._lightened(taken_bytes).render(utf8=utf8)
         if len(message) > MAX_BYTES:
             raise SendError(Reason.TOO_LARGE, f"the mail has {len(message)} bytes; {MAX_BYTES} are the most")
         return message
+
+    def _written(self, *, utf8: bool) -> bytes:
+        content_headers, body = content(self.text, self.html, self.attachments)
+        headers = [*self._headers(utf8=utf8), *content_headers]
+        head = "".join(f"{name}: {value}\r\n" for name, value in headers).encode()
+        _check(head, headers)
+        return head + b"\r\n" + body
+
+    def _lightened(self, taken_bytes: int) -> Letter:
+        names = ", ".join(attachment.name for attachment in self.attachments)
+        note = f"{names} was left out: with it, the mail would be over the {taken_bytes} bytes that are taken"
+        noted = annotate("email", {"text": self.text, "html": self.html}, note)
+        return replace(self, text=noted["text"], html=noted["html"], attachments=())
 
     def _headers(self, *, utf8: bool) -> Iterable[tuple[str, str]]:
         yield "From", self.sender.header()
@@ -130,6 +143,10 @@ def address(payload: Mapping[str, Any], letterhead: Letterhead, *, identity: str
         subject=clean(str(payload.get("subject", ""))),
         text=str(payload.get("text", "")),
         html=str(payload["html"]) if payload.get("html") else None,
+        attachments=tuple(
+            Attachment(name=str(file["name"]), type=str(file["type"]), content=file["content"])
+            for file in payload.get("attach") or ()
+        ),
     )
 
 
@@ -173,38 +190,3 @@ def _check(head: bytes, expected: Sequence[tuple[str, str]]) -> None:
     # raw_items gives the values as they were read, not as Header objects made of them.
     if list(parsed.raw_items()) != meant or parsed.defects or parsed.get_payload():
         raise SendError(Reason.TEMPLATE, "the mail's headers read back differ from the ones written; it was not sent")
-
-
-def _content(text: str, html: str | None) -> tuple[list[tuple[str, str]], bytes]:
-    """Return the content's headers and bytes: plain text alone, or both forms as alternatives, the richer one last."""
-    if html is None:
-        return _part(text, "plain")
-    parts = []
-    for source, subtype in ((text, "plain"), (html, "html")):
-        headers, body = _part(source, subtype)
-        head = "".join(f"{name}: {value}\r\n" for name, value in headers)
-        parts.append(f"--{_BOUNDARY}\r\n{head}\r\n".encode() + body)
-    end = f"--{_BOUNDARY}--\r\n".encode()
-    return [("Content-Type", f'multipart/alternative; boundary="{_BOUNDARY}"')], b"".join(parts) + end
-
-
-def _part(text: str, subtype: str) -> tuple[list[tuple[str, str]], bytes]:
-    """Return a text's headers and bytes: as it is where it is ASCII in short lines, else in one of two encodings."""
-    text = _CONTROLS.sub("\ufffd", _LINE_END.sub("\n", text))
-    if not text.endswith("\n"):
-        text += "\n"
-    if text.isascii() and _LONG_LINE.search(text) is None and f"--{_BOUNDARY}" not in text:
-        return _described(subtype, "us-ascii", "7bit"), text.replace("\n", "\r\n").encode("ascii")
-    content = text.replace("\n", "\r\n").encode("utf-8", "replace")
-    quoted = binascii.b2a_qp(content, istext=True)
-    # base64 is shorter for all but Latin scripts; in doubt the one that a person can read in the source.
-    if len(quoted) <= 2 * len(content):
-        return _described(subtype, "utf-8", "quoted-printable"), quoted
-    return _described(subtype, "utf-8", "base64"), base64.encodebytes(content).replace(b"\n", b"\r\n")
-
-
-def _described(subtype: str, charset: str, encoding: str) -> list[tuple[str, str]]:
-    return [
-        ("Content-Type", f'text/{subtype}; charset="{charset}"'),
-        ("Content-Transfer-Encoding", encoding),
-    ]

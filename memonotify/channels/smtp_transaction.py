@@ -7,13 +7,15 @@ how far the dialogue came.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 import aiosmtplib
 
-from memonotify.channels.email_message import Letter
+from memonotify.channels.email_message import MAX_BYTES, Letter
 from memonotify.channels.mailbox import Mailbox
 from memonotify.channels.redaction import Redactor
 from memonotify.channels.smtp_answers import refused, translated
@@ -54,7 +56,7 @@ class Transaction:
     async def _converse(self) -> Receipt:
         utf8 = self._letter.needs_utf8 and self._smtp.supports_extension("smtputf8")
         recipients, refusals = self._carried(utf8=utf8)
-        message = self._letter.render(utf8=utf8)
+        message = await self._rendered(utf8=utf8)
         await self._begin(message, utf8=utf8)
         for mailbox in recipients:
             refusal = await self._name(mailbox)
@@ -68,6 +70,10 @@ class Transaction:
             detail=self._redactor.shown(answer.message),
             refusals=(*self._letter.refused, *refusals),
         )
+
+    async def _rendered(self, *, utf8: bool) -> bytes:
+        render = partial(self._letter.render, utf8=utf8, taken_bytes=self._taken_bytes() or MAX_BYTES)
+        return await asyncio.to_thread(render) if self._letter.is_large else render()
 
     def _carried(self, *, utf8: bool) -> tuple[Sequence[Mailbox], list[Refusal]]:
         """Split the envelope into what this server can be told, and refusals for the rest."""
@@ -88,16 +94,23 @@ class Transaction:
 
     async def _begin(self, message: bytes, *, utf8: bool) -> None:
         options: list[bytes] = []
-        size = self._smtp.esmtp_extensions.get("size")
-        if size is not None:
-            if size.isdecimal() and 0 < int(size) < len(message):
-                raise SendError(Reason.TOO_LARGE, f"the mail has {len(message)} bytes; the server takes {int(size)}")
+        taken_bytes = self._taken_bytes()
+        if taken_bytes is not None:
+            if 0 < taken_bytes < len(message):
+                raise SendError(Reason.TOO_LARGE, f"the mail has {len(message)} bytes; the server takes {taken_bytes}")
             options.append(b"SIZE=%d" % len(message))
         if utf8:
             options += [b"BODY=8BITMIME", b"SMTPUTF8"]
         answer = await self._smtp.execute_command(b"MAIL", b"FROM:" + _path(self._letter.sender), *options)
         if not 200 <= answer.code < 300:
             raise refused(answer.code, answer.message, self._redactor, what="the sender was refused")
+
+    def _taken_bytes(self) -> int | None:
+        """Return what the server takes at most (RFC 1870), 0 where it names no limit, None where it does not say."""
+        size = self._smtp.esmtp_extensions.get("size")
+        if size is None:
+            return None
+        return int(size) if size.isdecimal() else 0
 
     async def _name(self, mailbox: Mailbox) -> Refusal | None:
         answer = await self._smtp.execute_command(b"RCPT", b"TO:" + _path(mailbox))

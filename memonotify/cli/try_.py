@@ -19,8 +19,11 @@ from memonotify.errors import MemonotifyError, SendError
 
 if TYPE_CHECKING:
     from memonotify.engine.decide import Given, Lookup
+    from memonotify.engine.enclosing import Proof
+    from memonotify.engine.inquiry import Inquiry
     from memonotify.engine.preview import Preview, RulePreview
     from memonotify.model import Event, NewDelivery
+    from memonotify.rules.values import Rule
 
 
 @click.command(
@@ -54,19 +57,21 @@ def try_(
 
     EVENT.json is an event as the bank posts it (- reads it from standard input). Where a rule needs the resource, the
     bank is asked for it, unless --resource brings it. A rule with `fire: on_change` is shown as for a key that is new.
+    The proof that a mail attaches is fetched with --send, or where the bank is asked anyway.
     """
     loaded = load_all(config_path, resolve=False)
     event = _event(event_file, loaded, workspace)
     given = {"resource": _read(resource_file)} if resource_file is not None else {}
     given |= dict(_lookup(text) for text in lookups)
-    if send or _asks_the_bank(loaded, event, set(given)):
+    asks = _asks_the_bank(loaded, event, set(given)) or (send and _attaches(loaded, event))
+    if send or asks:
         loaded = load_all(config_path, resolve=True)
-    shown = asyncio.run(_preview(loaded, event, given))
+    shown, files = asyncio.run(_preview(loaded, event, given, asks=asks))
     if as_json:
         print_json(_json(shown))
     else:
         _print(shown)
-    if send and not asyncio.run(_send(loaded, shown.messages)):
+    if send and not asyncio.run(_send(loaded, shown.messages, files)):
         raise click.exceptions.Exit(1)
 
 
@@ -115,12 +120,25 @@ def _event(path: Path, loaded: Loaded, workspace: str | None) -> Event:
     )
 
 
+def _candidates(loaded: Loaded, event: Event) -> tuple[Rule, ...]:
+    return loaded.rules.ruleset.candidates(event.event_type, event.resource_type, event.workspace)
+
+
 def _asks_the_bank(loaded: Loaded, event: Event, given: set[str]) -> bool:
-    rules = loaded.rules.ruleset.candidates(event.event_type, event.resource_type, event.workspace)
-    return any((rule.needs_resource and "resource" not in given) or set(rule.lookups) - given for rule in rules)
+    return any(
+        (rule.needs_resource and "resource" not in given) or set(rule.lookups) - given
+        for rule in _candidates(loaded, event)
+    )
 
 
-async def _preview(loaded: Loaded, event: Event, given: Mapping[str, Any]) -> Preview:
+def _attaches(loaded: Loaded, event: Event) -> bool:
+    return any(rule.attaches for rule in _candidates(loaded, event))
+
+
+async def _preview(
+    loaded: Loaded, event: Event, given: Mapping[str, Any], *, asks: bool
+) -> tuple[Preview, dict[str, bytes]]:
+    """Return what is shown, and by their path the files that were fetched for it."""
     from memonotify.clock import SystemClock
     from memonotify.engine.decide import Given
     from memonotify.engine.inquiry import Inquiry
@@ -131,7 +149,6 @@ async def _preview(loaded: Loaded, event: Event, given: Mapping[str, Any]) -> Pr
     clock = SystemClock()
     config = loaded.config.config
     workspace = config.workspace(event.workspace)
-    asks = _asks_the_bank(loaded, event, set(given))
     api = workspace.api if workspace is not None and asks else None
     bank = BankClient(event.workspace, api, clock=clock, metrics=Metrics()) if api is not None else None
     try:
@@ -144,30 +161,37 @@ async def _preview(loaded: Loaded, event: Event, given: Mapping[str, Any]) -> Pr
             random=random.Random(),  # noqa: S311 - jitter of waits that a preview does not make
         )
         resource = Given(value=given["resource"]) if "resource" in given else None
-        return await preview(
-            event, loaded.rules.ruleset, answers=_Answers(inquiry, given), at=clock.now(), resource=resource
-        )
+        answers = _Answers(inquiry, given, asks=asks)
+        shown = await preview(event, loaded.rules.ruleset, answers=answers, at=clock.now(), resource=resource)
+        return shown, {document.path: document.content for document in inquiry.documents}
     finally:
         if bank is not None:
             await bank.close()
 
 
 class _Answers:
-    """Answers from the files that were given, and asks the bank for the rest."""
+    """Answers from the files that were given, and asks the bank for the rest; for no proof where it is not asked."""
 
-    def __init__(self, inquiry: Any, given: Mapping[str, Any]) -> None:
+    def __init__(self, inquiry: Inquiry, given: Mapping[str, Any], *, asks: bool) -> None:
         self._inquiry = inquiry
         self._given = given
+        self._asks = asks
 
     async def resource(self) -> Given:
-        return await self._inquiry.resource()  # type: ignore[no-any-return]
+        return await self._inquiry.resource()
 
     async def look_up(self, lookup: Lookup) -> Given:
         from memonotify.engine.decide import Given
 
         if lookup.name in self._given:
             return Given(value=self._given[lookup.name])
-        return await self._inquiry.look_up(lookup)  # type: ignore[no-any-return]
+        return await self._inquiry.look_up(lookup)
+
+    async def proof(self, proof: Proof) -> Given:
+        from memonotify.engine.decide import Given
+        from memonotify.engine.enclosing import Enclosure
+
+        return await self._inquiry.proof(proof) if self._asks else Given(value=Enclosure())
 
 
 def _json(shown: Preview) -> list[dict[str, Any]]:
@@ -218,6 +242,10 @@ def _print_message(message: NewDelivery) -> None:
         if name == "html":
             click.echo(f"          html: {len(value)} characters")
             continue
+        if name == "attach":
+            for file in value:
+                click.echo(f"          attach: {file['name']} ({_size(file['size'])})")
+            continue
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         lines = text.rstrip().split("\n")
         click.echo(f"          {name}: {lines[0]}")
@@ -225,18 +253,29 @@ def _print_message(message: NewDelivery) -> None:
             click.echo(f"            {line}")
 
 
-async def _send(loaded: Loaded, messages: tuple[NewDelivery, ...]) -> bool:
+def _size(size: int | None) -> str:
+    return "not fetched without --send" if size is None else f"{size} bytes"
+
+
+async def _send(loaded: Loaded, messages: tuple[NewDelivery, ...], files: Mapping[str, bytes]) -> bool:
     from memonotify.channels.registry import build
     from memonotify.clock import SystemClock
+    from memonotify.delivery.enclosures import enclosed
     from memonotify.metrics import Metrics
+
+    async def read(path: str) -> bytes | None:
+        return files.get(path)
 
     clock = SystemClock()
     well = True
     for message in messages:
         name = message.notification.channel
         channel = build(loaded.config.config.channels[name], clock=clock, metrics=Metrics())
+        payload = message.notification.payload
+        if payload.get("attach"):
+            payload = await enclosed(payload, read)
         try:
-            receipt = await channel.send(message.notification.payload, identity=message.identity or message.id)
+            receipt = await channel.send(payload, identity=message.identity or message.id)
         except SendError as error:
             well = False
             click.secho(f"{name} did not take the message: {error}", fg="red", err=True)

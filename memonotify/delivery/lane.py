@@ -84,7 +84,9 @@ class Lane:
         self._trouble = ""
         self._stopping = False
         self._record = Record(around.metrics, config.name)
-        self._sending = Sending(channel, timeout_s=config.timeout_s, bound=around.bound, record=self._record)
+        self._sending = Sending(
+            channel, timeout_s=config.timeout_s, bound=around.bound, record=self._record, documents=around.store
+        )
         self._ledger = Ledger(around, self._record, self._alarm.ring)
         around.headroom.on_more(self._fill)
 

@@ -49,7 +49,7 @@ def differences(expected: Mapping[str, Any], payload: Mapping[str, Any]) -> tupl
     """Return where a message is not as expected; nothing where every field that is named fits.
 
     Texts are compared as a whole, `html` is contained in the message's, `json` and `headers` are subsets, the order of
-    recipients does not count.
+    recipients does not count, files are compared by what they are.
     """
     found: list[FieldDifference] = []
     for field, value in expected.items():
@@ -66,7 +66,8 @@ def normal(text: str) -> str:
 def _compare(field: str, expected: Any, got: Any, found: list[FieldDifference]) -> None:
     if field in _LISTS:
         if sorted(_as_list(expected)) != sorted(_as_list(got)):
-            found.append(_difference(field, ", ".join(_as_list(expected)), ", ".join(_as_list(got)) or _ABSENT))
+            wanted, had = (", ".join(_as_list(value)) or _ABSENT for value in (expected, got))
+            found.append(_difference(field, wanted, had))
     elif field in _CONTAINED and isinstance(expected, str) and isinstance(got, str):
         if normal(expected) not in normal(got):
             found.append(_difference(f"{field} (contains)", expected, got))
@@ -111,7 +112,11 @@ def _is_list(value: Any) -> bool:
 def _as_list(value: Any) -> list[str]:
     if value is None:
         return []
-    return [normal(str(item)) for item in (value if _is_list(value) else [value])]
+    return [normal(str(_named(item))) for item in (value if _is_list(value) else [value])]
+
+
+def _named(item: Any) -> Any:
+    return item.get("what", item) if isinstance(item, Mapping) else item
 
 
 def _shown(value: Any) -> str:

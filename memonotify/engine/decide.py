@@ -1,21 +1,22 @@
 """What one rule concludes of one event. Pure: no clock, no network, no store.
 
 In: a rule whose `match` fits, the event and what the bank gave as its resource. Out: a Decision with the rendered
-messages. What it still needs on the way it asks for: `decide` is a generator that yields a Lookup or Remembered and
-is sent the answer. The daemon answers from the bank and the store (`evaluate`), the test runner and the preview from
-what they were given; so all of them decide alike.
+messages. What it still needs on the way it asks for: `decide` is a generator that yields a Lookup, Remembered or Proof
+and is sent the answer. The daemon answers from the bank and the store (`evaluate`), the test runner and the preview
+from what they were given; so all of them decide alike.
 
-The order is fixed: the look-ups that `when` and `key` name, the condition, the policies, then the look-ups that only
-messages name, then the messages.
+The order is fixed: the look-ups that `when` and `key` name, the condition, the policies, then for each message that is
+due the look-ups that only it names and the proof that it carries.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
+from memonotify.engine.enclosing import Enclosure, Proof, file_name, wanted_proof, with_proof
 from memonotify.errors import RenderError
 from memonotify.model import (
     Branch,
@@ -61,7 +62,7 @@ class Remembered:
 
 T = TypeVar("T")
 
-Deciding = Generator[Lookup | Remembered, Any, Decision]
+Deciding = Generator[Lookup | Remembered | Proof, Any, Decision]
 
 
 class _Failed(Exception):  # noqa: N818 - it never leaves this module
@@ -156,7 +157,7 @@ def _key(rule: Rule, facts: _Facts) -> str:
 
 def _deliveries(
     rule: Rule, branch: Branch, event: Event, facts: _Facts, at: datetime
-) -> Generator[Lookup, Given, tuple[NewDelivery, ...]]:
+) -> Generator[Lookup | Proof, Given, tuple[NewDelivery, ...]]:
     made = []
     for entry in entries_of(rule, branch):
         error = ""
@@ -167,7 +168,13 @@ def _deliveries(
             yield from _look_up(rule, entry.message.names, facts)
         except _Failed as failed:
             error = str(failed)
-        notification = _notification(rule, entry, facts, error)
+        proof = wanted_proof(entry, event)
+        given = (yield proof) if proof is not None else Given(value=None)
+        notification = _notification(rule, entry, facts, error, note=given.note)
+        if proof is not None and isinstance(given.value, Enclosure):
+            name = file_name(event, facts.context["resource"] if rule.needs_resource else None)
+            payload = with_proof(notification.payload, proof, given.value, name=name)
+            notification = replace(notification, payload=payload)
         made.append(
             NewDelivery(
                 id=delivery_id(event.workspace, event.id, rule.name, branch, entry.index),
@@ -190,7 +197,7 @@ def _wanted(entry: Entry, facts: _Facts) -> bool:
     return when is None or _try("when of the message", lambda: when.holds(facts.context))
 
 
-def _notification(rule: Rule, entry: Entry, facts: _Facts, error: str) -> Notification:
+def _notification(rule: Rule, entry: Entry, facts: _Facts, error: str, *, note: str) -> Notification:
     payload: dict[str, Any] = {}
     if not error:
         try:
@@ -199,8 +206,9 @@ def _notification(rule: Rule, entry: Entry, facts: _Facts, error: str) -> Notifi
             error = str(failed)
     if error:
         payload = entry.message.plain(facts.context, error=error, rule=rule.name)
-    if facts.notes:
-        payload = annotate(entry.channel_type, payload, "; ".join(facts.notes))
+    notes = [*facts.notes, note] if note else facts.notes
+    if notes:
+        payload = annotate(entry.channel_type, payload, "; ".join(notes))
     return Notification(channel=entry.channel, payload=payload, render_error=error)
 
 

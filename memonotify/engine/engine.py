@@ -382,4 +382,4 @@ class Engine:
 
 def _waits(rules: Iterable[Rule]) -> bool:
     """Whether the evaluation may wait for the bank, or for an earlier event of the same key."""
-    return any(rule.needs_resource or rule.lookups or rule.on_change for rule in rules)
+    return any(rule.needs_resource or rule.lookups or rule.on_change or rule.attaches for rule in rules)

@@ -17,6 +17,7 @@ from typing import Any, Final, Protocol
 
 from memonotify.config.values import Retry
 from memonotify.engine.decide import Given, Lookup, Remembered, decide, early_key
+from memonotify.engine.enclosing import Proof
 from memonotify.engine.hold import Hold
 from memonotify.engine.inquiry import LEAST_TRIES, Bank, Inquiry, PutOff
 from memonotify.engine.order import Behind, Order, Turn
@@ -39,9 +40,10 @@ class Memory(Protocol):
 
 
 class LookUps(Protocol):
-    """Who answers a rule's look-ups; an Inquiry does."""
+    """Who answers a rule's look-ups, and has the proofs that messages carry; an Inquiry does."""
 
     async def look_up(self, lookup: Lookup) -> Given: ...
+    async def proof(self, proof: Proof) -> Given: ...
 
 
 @dataclass(slots=True, kw_only=True)
@@ -126,6 +128,7 @@ class Evaluator:
             evaluated_at=at,
             decisions=tuple(decisions),
             snapshots=work.inquiry.snapshots,
+            documents=work.inquiry.documents,
             failures=tuple(
                 Failure(
                     kind=FailureKind.DECISION_FAILED,
@@ -212,6 +215,8 @@ async def conclude(
             if turn is not None:
                 await turn.decide(ask.key)
             answer = await memory.policy_state(event.workspace, rule.name, ask.key)
+        elif isinstance(ask, Proof):
+            answer = await inquiry.proof(ask)
         else:
             if turn is not None:
                 await turn.look()

@@ -1,25 +1,28 @@
-"""What the bank gives for one event: its resource and its rules' look-ups, each path asked once.
+"""What the bank gives for one event: its resource, its rules' look-ups, its proof, each path asked once.
 
 In: an event and its workspace's client. Out: a Given per question, with a note where the bank gave nothing, and the
-snapshots for the store. Where the bank may still give it later, PutOff says how long to wait. `evaluate` and the
-preview call; nothing is kept beyond the event.
+snapshots and documents for the store. Where the bank may still give it later, PutOff says how long to wait. `evaluate`
+and the preview call; nothing is kept beyond the event.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from random import Random
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from memonotify.catalogue import resource_path
 from memonotify.config.values import Retry
 from memonotify.engine.decide import Given, Lookup
+from memonotify.engine.enclosing import Enclosure, Proof
 from memonotify.engine.hold import Hold
 from memonotify.errors import FetchError, Reason
 from memonotify.logs import logger
-from memonotify.model import Clock, Event, Snapshot
+from memonotify.model import Clock, Document, Event, Snapshot
 from memonotify.policies.waits import wait_s
+
+T = TypeVar("T", Snapshot, Document)
 
 MISSING_TRIES: Final = 3
 """How often a resource that the bank does not know is asked for: it may not be there yet, or gone for good."""
@@ -32,6 +35,7 @@ class Bank(Protocol):
     """What is used of the bank's client."""
 
     async def fetch(self, path: str) -> Snapshot: ...
+    async def document(self, path: str) -> Document: ...
 
 
 class PutOff(Exception):  # noqa: N818 - a state, not a mistake
@@ -77,12 +81,20 @@ class Inquiry:
         self._random = random
         self._hold = hold
         self._given: dict[str, Given] = {}
+        # Apart from the look-ups: one of the same path would have asked for JSON.
+        self._proofs: dict[str, Given] = {}
         self._snapshots: list[Snapshot] = []
+        self._documents: list[Document] = []
 
     @property
     def snapshots(self) -> tuple[Snapshot, ...]:
         """What was asked and answered, in order."""
         return tuple(self._snapshots)
+
+    @property
+    def documents(self) -> tuple[Document, ...]:
+        """The files that the bank gave, in order."""
+        return tuple(self._documents)
 
     async def resource(self) -> Given:
         """Return the event's resource; None, with a note, where there is none to have.
@@ -104,6 +116,16 @@ class Inquiry:
         """
         return await self._ask(lookup.path, f"the look-up {lookup.name}")
 
+    async def proof(self, proof: Proof) -> Given:
+        """Return that there is a proof, whose bytes are among the `documents`; None, with a note, where there is none.
+
+        Raises:
+            PutOff: the bank may give it later.
+        """
+        if proof.path not in self._proofs:
+            self._proofs[proof.path] = await self._fetch_proof(proof.path)
+        return self._proofs[proof.path]
+
     async def _ask(self, path: str, what: str) -> Given:
         if path not in self._given:
             self._given[path] = await self._fetch(path, what)
@@ -111,23 +133,40 @@ class Inquiry:
 
     async def _fetch(self, path: str, what: str) -> Given:
         if self._bank is None:
-            return Given(value=None, note=f"{what} was not asked for: workspace {self._event.workspace} has no api")
+            return self._unasked(what)
         try:
-            snapshot = await self._call(self._bank, path)
+            snapshot = await self._call(self._bank.fetch, path)
         except FetchError as error:
-            return self._without(path, what, error)
+            return self._without(path, what, error, gone="the bank has no such resource any more")
         self._snapshots.append(snapshot)
         return Given(value=snapshot.body)
 
-    async def _call(self, bank: Bank, path: str) -> Snapshot:
+    async def _fetch_proof(self, path: str) -> Given:
+        if self._bank is None:
+            return self._unasked("the proof")
+        try:
+            document = await self._call(self._bank.document, path)
+        except FetchError as error:
+            return self._without(path, "the proof", error, gone="the bank has no proof of it")
+        size = len(document.content)
+        self._documents.append(document)
+        self._snapshots.append(
+            Snapshot(path=path, fetched_at=document.fetched_at, status=200, body={"type": "pdf", "size": size})
+        )
+        return Given(value=Enclosure(size=size))
+
+    def _unasked(self, what: str) -> Given:
+        return Given(value=None, note=f"{what} was not asked for: workspace {self._event.workspace} has no api")
+
+    async def _call(self, ask: Callable[[str], Awaitable[T]], path: str) -> T:
         hold = self._hold
         if hold is None:
-            return await bank.fetch(path)
+            return await ask(path)
         held_s = hold.wait_s()
         if held_s is not None:
             raise _HeldError(hold.reason, "the bank is not asked while it is away", retry_after_s=held_s)
         try:
-            snapshot = await bank.fetch(path)
+            answer = await ask(path)
         except FetchError as error:
             hold.failed(error)
             raise
@@ -135,14 +174,14 @@ class Inquiry:
             hold.abandoned()
             raise
         hold.answered()
-        return snapshot
+        return answer
 
-    def _without(self, path: str, what: str, error: FetchError) -> Given:
+    def _without(self, path: str, what: str, error: FetchError, *, gone: str) -> Given:
         """Put the event off where that may help; otherwise go on with nothing and say so."""
         if self._hold is not None and (patience_s := self._patience_s(error)) is not None:
             raise PutOff(patience_s, error.reason, was_asked=not isinstance(error, _HeldError)) from error
-        gone = error.reason is Reason.NOT_FOUND
-        if not gone:
+        is_gone = error.reason is Reason.NOT_FOUND
+        if not is_gone:
             logger().warning(
                 "bank_gave_nothing",
                 workspace=self._event.workspace,
@@ -154,11 +193,7 @@ class Inquiry:
         self._snapshots.append(
             Snapshot(path=path, fetched_at=self._clock.now(), status=error.status, body=None, reason=error.reason)
         )
-        note = (
-            f"the bank has no such resource any more: {path}"
-            if gone
-            else f"the bank did not give {what}: {error.reason}"
-        )
+        note = f"{gone}: {path}" if is_gone else f"the bank did not give {what}: {error.reason}"
         return Given(value=None, note=note)
 
     def _patience_s(self, error: FetchError) -> float | None:

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 
 from memonotify.engine.decide import Given, Lookup, context_of
+from memonotify.engine.enclosing import Proof
 from memonotify.engine.evaluate import Memory, conclude
 from memonotify.model import Decision, Event, NewDelivery, Outcome
 from memonotify.rules.match import fits
@@ -26,6 +27,7 @@ class Answers(Protocol):
 
     async def resource(self) -> Given: ...
     async def look_up(self, lookup: Lookup) -> Given: ...
+    async def proof(self, proof: Proof) -> Given: ...
 
 
 class NoMemory:
@@ -115,6 +117,9 @@ class _Noting:
         given = await self._answers.look_up(lookup)
         self.values[lookup.name] = given.value
         return given
+
+    async def proof(self, proof: Proof) -> Given:
+        return await self._answers.proof(proof)
 
 
 def _previewed(rule: Rule, decision: Decision, context: Mapping[str, Any]) -> RulePreview:

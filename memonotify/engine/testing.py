@@ -5,6 +5,8 @@ deciding is the daemon's own. Called by `memonotify test`.
 
 Every rule of the ruleset takes part, because every rule that matches sends. A message that fails to render, and a
 condition that fails, fails the test: what the daemon forgives, a test does not.
+
+The bank has the proof that a message carries, unless the test says under `fetch` that there is nothing at its path.
 """
 
 from __future__ import annotations
@@ -14,10 +16,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
-from memonotify.catalogue import EVENT_TYPES
+from memonotify.catalogue import EVENT_TYPES, PROVEN_EVENT_TYPES
 from memonotify.config.values import Config, EmailConfig
 from memonotify.engine.compare import FieldDifference, differences
 from memonotify.engine.decide import Given, Lookup, Remembered, decide
+from memonotify.engine.enclosing import Enclosure, Proof
 from memonotify.engine.pairing import nearest_pairs, perfect_pairs
 from memonotify.model import Decision, Event, NewDelivery, Outcome
 from memonotify.rules.values import Rule, Ruleset, RuleTest
@@ -86,6 +89,7 @@ def run_test(test: RuleTest, ruleset: Ruleset, config: Config) -> TestResult:
             )
         else:
             messages += decision.deliveries
+            notes += _unproven(decision, event)
     return TestResult(
         name=test.name,
         file=test.file,
@@ -137,6 +141,10 @@ def _decided(rule: Rule, event: Event, test: RuleTest) -> tuple[Decision, list[L
         if isinstance(ask, Remembered):
             answer = test.state.get(rule.name)
             continue
+        if isinstance(ask, Proof):
+            is_there = test.lookups.get(ask.path, True) is not None
+            answer = Given(value=Enclosure() if is_there else None)
+            continue
         if ask.name not in test.lookups and ask.path not in test.lookups:
             unanswered.append(ask)
         answer = Given(value=test.lookups.get(ask.name, test.lookups.get(ask.path)))
@@ -152,6 +160,14 @@ def _say_unanswered(
         shortfalls.append(Shortfall(kind="error", rule=rule.name, text=text))
     else:
         notes.append(text)
+
+
+def _unproven(decision: Decision, event: Event) -> list[str]:
+    """Say where a test takes for granted what the bank will hardly give."""
+    attached = any(message.notification.payload.get("attach") for message in decision.deliveries)
+    if not attached or event.event_type in PROVEN_EVENT_TYPES:
+        return []
+    return [f"rule {decision.rule} attaches a proof, but the bank makes one of confirmed payments only"]
 
 
 def _compared(test: RuleTest, messages: list[NewDelivery], config: Config) -> list[Shortfall]:

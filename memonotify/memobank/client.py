@@ -1,8 +1,8 @@
 """The client of the bank's API: signed calls, one resource at a time, within the bank's quota and by the bank's clock.
 
-In: a workspace's API settings and a path under `/v2/`. Out: a Snapshot or plain JSON data, or a FetchError whose Reason
-says whether to come again. Retries belong to the caller, but for one: a 401 that a wrong clock explains. Called by the
-engine, by look-ups, and by whatever manages webhooks.
+In: a workspace's API settings and a path under `/v2/`. Out: a Snapshot, a Document or plain JSON data, or a FetchError
+whose Reason says whether to come again. Retries belong to the caller, but for one: a 401 that a wrong clock explains.
+Called by the engine, by look-ups, and by whatever manages webhooks.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json as json_text
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -24,12 +25,31 @@ from memonotify.memobank.quota import Quota
 from memonotify.memobank.signer import Signer, new_token_id
 from memonotify.memobank.target import checked_target
 from memonotify.metrics import Metrics
-from memonotify.model import Clock, Snapshot
+from memonotify.model import Clock, Document, Snapshot
+
+MAX_DOCUMENT_BYTES: Final = 5 * 1024 * 1024
+"""The largest document that is taken; with what mail adds to it, it stays below what a mail may have."""
 
 _MAX_BYTES: Final = 1024 * 1024
 _CONCURRENCY: Final = 8
 _PATIENCE_S: Final = 10.0
 _TELLING_OFFSET_S: Final = 2.0
+_PDF: Final = b"%PDF-"
+
+_JSON_WANTED: Final = "application/json"
+# The bank calls its documents octets; what it says of a failure is JSON all the same.
+_DOCUMENT_WANTED: Final = "application/octet-stream, application/pdf, application/json;q=0.5"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Call:
+    """What is asked: `target` is the path with its query; of the answer `max_bytes` are read at most."""
+
+    method: str
+    target: str
+    body: bytes | None = None
+    wanted: str = _JSON_WANTED
+    max_bytes: int = _MAX_BYTES
 
 
 class BankClient:
@@ -90,11 +110,23 @@ class BankClient:
         Raises:
             FetchError: for every way not to get it; NOT_FOUND where the bank does not know it.
         """
-        answer = await self._call("GET", path, None)
+        answer = await self._call(_Call(method="GET", target=path))
         data = decode(answer.body)
         if not isinstance(data, dict | list):
             raise FetchError(Reason.INVALID_RESPONSE, "the bank's answer is JSON but neither object nor list")
         return Snapshot(path=path, fetched_at=self._clock.now(), status=answer.status, body=data)
+
+    async def document(self, path: str) -> Document:
+        """Get a file that the bank makes, such as the proof of a transfer: a PDF of 5 MiB at most.
+
+        Raises:
+            FetchError: as `fetch`; INVALID_RESPONSE where it is no PDF, TOO_LARGE where it is larger.
+        """
+        call = _Call(method="GET", target=path, wanted=_DOCUMENT_WANTED, max_bytes=MAX_DOCUMENT_BYTES)
+        answer = await self._call(call)
+        if not answer.body.startswith(_PDF):
+            raise FetchError(Reason.INVALID_RESPONSE, "the bank's answer is not a PDF")
+        return Document(path=path, fetched_at=self._clock.now(), content=answer.body)
 
     async def request(self, method: str, path: str, *, json: Any = None) -> Any:
         """Make any call; `json` becomes the body unless None. Returns the answer's data, None where it has no body.
@@ -103,17 +135,18 @@ class BankClient:
             FetchError: as `fetch`.
         """
         body = None if json is None else json_text.dumps(json, ensure_ascii=False, separators=(",", ":")).encode()
-        answer = await self._call(method.upper(), path, body)
+        answer = await self._call(_Call(method=method.upper(), target=path, body=body))
         return decode(answer.body) if answer.body else None
 
     async def close(self) -> None:
         """Let go of the connections."""
         await self._http.aclose()
 
-    async def _call(self, method: str, path: str, body: bytes | None) -> Answer:
+    async def _call(self, call: _Call) -> Answer:
         began = self._clock.monotonic()
         try:
-            answer = await self._within_quota(method, checked_target(path), body)
+            checked_target(call.target)
+            answer = await self._within_quota(call)
         except FetchError as error:
             self._metrics.fetches.labels(self._workspace, error.reason).inc()
             raise
@@ -122,12 +155,12 @@ class BankClient:
         self._metrics.fetches.labels(self._workspace, "ok").inc()
         return answer
 
-    async def _within_quota(self, method: str, target: str, body: bytes | None) -> Answer:
+    async def _within_quota(self, call: _Call) -> Answer:
         async with self._slots:
             signed_with_s = self._offset.seconds
-            answer = await self._exchange(method, target, body)
+            answer = await self._exchange(call)
             if answer.status == 401 and abs(self._offset.seconds - signed_with_s) > _TELLING_OFFSET_S:
-                answer = await self._exchange(method, target, body)
+                answer = await self._exchange(call)
         if answer.is_success:
             return answer
         raise failure(answer, now=self._clock.now(), secret=self._secret.reveal())
@@ -140,53 +173,53 @@ class BankClient:
             patience_s -= wait_s
             await self._pause(wait_s)
 
-    async def _exchange(self, method: str, target: str, body: bytes | None) -> Answer:
+    async def _exchange(self, call: _Call) -> Answer:
         if not self._acquainted:
             # The very first call goes alone: its answer brings the quota and the bank's clock for all that follow.
             async with self._first:
                 if not self._acquainted:
                     try:
-                        return await self._exchange_now(method, target, body)
+                        return await self._exchange_now(call)
                     finally:
                         self._acquainted = True
-        return await self._exchange_now(method, target, body)
+        return await self._exchange_now(call)
 
-    async def _exchange_now(self, method: str, target: str, body: bytes | None) -> Answer:
+    async def _exchange_now(self, call: _Call) -> Answer:
         await self._wait_for_quota()
         self.quota.begin()
         answered = False
         try:
             sent_at, began = self._clock.now(), self._clock.monotonic()
-            answer = await self._send(self._signed(method, target, body, sent_at))
+            answer = await self._send(self._signed(call, sent_at), call.max_bytes)
             answered = True
             self._learn(answer, sent_at, self._clock.monotonic() - began)
         finally:
             self.quota.end(answered=answered)
         return answer
 
-    def _signed(self, method: str, target: str, body: bytes | None, now: datetime) -> httpx.Request:
-        headers = {"Accept": "application/json"}
-        if body is not None:
+    def _signed(self, call: _Call, now: datetime) -> httpx.Request:
+        headers = {"Accept": call.wanted}
+        if call.body is not None:
             headers["Content-Type"] = "application/json"
         try:
-            request = self._http.build_request(method, self._base.join(target), content=body, headers=headers)
+            url = self._base.join(call.target)
+            request = self._http.build_request(call.method, url, content=call.body, headers=headers)
         except (httpx.InvalidURL, ValueError):
             raise FetchError(Reason.REJECTED, "the API path cannot be written as a URL") from None
         # What is signed is what the library really sends, whatever it percent-encoded.
         on_the_wire = request.url.raw_path.decode("ascii")
-        token = self._signer.token(method, on_the_wire, body, now + timedelta(seconds=self._offset.seconds))
+        token = self._signer.token(call.method, on_the_wire, call.body, now + timedelta(seconds=self._offset.seconds))
         request.headers["Authorization"] = f"Bearer {token}"
         return request
 
-    async def _send(self, request: httpx.Request) -> Answer:
+    async def _send(self, request: httpx.Request, max_bytes: int) -> Answer:
         try:
             # The library's own limits are per read; a server that drips would hold a slot for ever.
             async with asyncio.timeout(self._timeout_s):
                 response = await self._http.send(request, stream=True)
                 try:
-                    return Answer(
-                        status=response.status_code, headers=response.headers, body=await self._read(response)
-                    )
+                    body = await self._read(response, max_bytes)
+                    return Answer(status=response.status_code, headers=response.headers, body=body)
                 finally:
                     await response.aclose()
         except TimeoutError:
@@ -194,7 +227,7 @@ class BankClient:
         except httpx.HTTPError as error:
             raise translated(error, self._timeout_s) from None
 
-    async def _read(self, response: httpx.Response) -> bytes:
+    async def _read(self, response: httpx.Response, max_bytes: int) -> bytes:
         if response.headers.get("Content-Encoding", "identity").lower() != "identity":
             if response.is_success:
                 raise FetchError(Reason.INVALID_RESPONSE, "the bank's answer is compressed, which was not asked for")
@@ -202,9 +235,9 @@ class BankClient:
         body = bytearray()
         async for chunk in response.aiter_bytes():
             body += chunk
-            if len(body) > _MAX_BYTES:
+            if len(body) > max_bytes:
                 if response.is_success:
-                    raise FetchError(Reason.TOO_LARGE, f"the bank's answer is over {_MAX_BYTES} bytes")
+                    raise FetchError(Reason.TOO_LARGE, f"the bank's answer is over {max_bytes} bytes")
                 # The status says all that counts.
                 break
         return bytes(body)

@@ -58,7 +58,14 @@ class EntryReader:
         message = self._message(channel.type, rule, description)
         if message is None or self.problems:
             return None
-        return Entry(index=index, channel=name, channel_type=channel.type, when=when, message=message)
+        return Entry(
+            index=index,
+            channel=name,
+            channel_type=channel.type,
+            when=when,
+            message=message,
+            attach=attachments(self._data),
+        )
 
     def _when(self) -> Expression | None:
         source = self._data.get("when")
@@ -96,6 +103,12 @@ class EntryReader:
 
     def _problem(self, path: DataPath, message: str, *, hint: str = "") -> None:
         self.problems.append(self._document.problem((*self._path, *path), message, hint=hint))
+
+
+def attachments(data: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what an entry attaches, as it is written; the schema has spoken about names that there are not."""
+    names = data.get("attach")
+    return tuple(name for name in names if isinstance(name, str)) if isinstance(names, list) else ()
 
 
 def foreign_fields(document: Document, path: DataPath, data: Mapping[str, Any], types: set[str]) -> list[Problem]:

@@ -15,8 +15,9 @@ from memonotify.config.suggest import did_you_mean
 from memonotify.config.values import Config
 from memonotify.errors import CompileError, Problem
 from memonotify.rules import notes
+from memonotify.rules.attachments import TELLING, proof_doubt
 from memonotify.rules.declared import Declared
-from memonotify.rules.entries import EntryReader
+from memonotify.rules.entries import EntryReader, attachments
 from memonotify.rules.faults import ALWAYS_KNOWN, Compiled, compile_problem, name_problems, placed, shown_names
 from memonotify.rules.lookups import source_fault
 from memonotify.rules.match import Match, fits, is_glob
@@ -71,8 +72,10 @@ class RuleReader:
         resolved = tuple(self._messages("resolved"))
         self._check_change()
         needs_resource = any("resource" in part.names for _, part in self._parts)
-        self._check_fetch_false(needs_resource=needs_resource)
-        if needs_resource or self._fetch:
+        attaching = self._attaching()
+        self._check_fetch_false(needs_resource=needs_resource, attaching=attaching)
+        self._check_attaching(match, attaching)
+        if needs_resource or self._fetch or attaching:
             self._check_bank(match)
         if self.problems:
             return None
@@ -177,12 +180,48 @@ class RuleReader:
             if key in data and "fire" not in data:
                 self._problem((key,), f"`{key}` means nothing without `fire`", hint="add `fire: on_change`", key=True)
 
-    def _check_fetch_false(self, *, needs_resource: bool) -> None:
-        if self._data.get("fetch") is False and needs_resource:
+    def _check_fetch_false(self, *, needs_resource: bool, attaching: list[DataPath]) -> None:
+        if self._data.get("fetch") is not False:
+            return
+        if needs_resource:
             path, part = next((path, part) for path, part in self._parts if "resource" in part.names)
             used = placed(self._document, path, part.places.get("resource", Place("", 1)), "")
             message = f"`fetch: false`, but `resource` is used at {used.file}:{used.line}"
             self._problem(("fetch",), message, hint="remove one of the two")
+        elif attaching:
+            line = self._document.place(attaching[0])[0]
+            message = f"`fetch: false`, but `attach` asks the bank at {self._document.file}:{line}"
+            self._problem(("fetch",), message, hint="remove one of the two")
+
+    def _attaching(self) -> list[DataPath]:
+        """Return where messages attach something that their channel can carry; elsewhere it is no field at all."""
+        channels = self._config.channels
+        return [
+            (*path, "attach")
+            for branch in ("notify", "resolved")
+            for _, path, entry in self._entries(branch)
+            if attachments(entry)
+            and (channel := channels.get(str(entry.get("channel")))) is not None
+            and channel.type == "email"
+        ]
+
+    def _check_attaching(self, match: Match, attaching: list[DataPath]) -> None:
+        doubt = proof_doubt(match) if attaching else None
+        if doubt is None:
+            return
+        found = self.problems if doubt.severity == "error" else self.notes
+        for path in attaching:
+            if doubt.is_partial and self._tells_apart((*self._path, "when"), (*path[:-1], "when")):
+                continue
+            found.append(
+                self._document.problem(path, doubt.message, hint=doubt.hint, key=True, severity=doubt.severity)
+            )
+
+    def _tells_apart(self, *conditions: DataPath) -> bool:
+        return any(
+            path in conditions and isinstance(part, Expression) and not TELLING.isdisjoint(part.analysis.paths)
+            for path, part in self._parts
+        )
 
     def _check_bank(self, match: Match) -> None:
         closed = [

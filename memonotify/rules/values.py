@@ -17,13 +17,17 @@ from memonotify.templating.messages import Message
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One message of a rule: its place in the rule's list (from 0), its channel, and when it is due (None: always)."""
+    """One message of a rule: its place in the rule's list (from 0), its channel, and when it is due (None: always).
+
+    `attach` names the bank's files that it carries, such as `proof`.
+    """
 
     index: int
     channel: str
     channel_type: Literal["email", "slack", "http"]
     when: Expression | None
     message: Message
+    attach: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +52,11 @@ class Rule:
     key: Text | None
     needs_resource: bool
     digest: str
+
+    @property
+    def attaches(self) -> bool:
+        """Whether one of its messages carries a file, for which the bank is asked."""
+        return any(entry.attach for entry in (*self.notify, *self.resolved))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,6 +44,7 @@ _STORY: Final[tuple[tuple[str, Mapping[str, Any]], ...]] = (
             "resource.source.message": "Facture 2026-031",
         },
     ),
+    ("transfer_confirmed", {"resource.amount": 4_200_000, "resource.message": "Facture F-117"}),
     ("collection_returned", {"resource.amount": 12_050, "resource.failure_code": "debtor_bank_insufficient_funds"}),
     (
         "wire_transfer_attachment_required",

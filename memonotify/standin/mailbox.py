@@ -11,7 +11,7 @@ import email.policy
 import itertools
 import json
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.message import EmailMessage
@@ -29,8 +29,17 @@ Kind = Literal["mail", "slack", "http"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """A file that a mail carried, as the mail describes it."""
+
+    name: str
+    media_type: str
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
-    """Something that came in. `title` is one line; `headers` and `body` are as received."""
+    """Something that came in. `title` is one line; `headers` and `body` are as received, `files` only mails have."""
 
     number: int
     kind: Kind
@@ -41,6 +50,7 @@ class Arrival:
     body: bytes = b""
     text: str = ""
     html: str = ""
+    files: tuple[File, ...] = ()
     data: Any = field(default=None)
 
 
@@ -139,6 +149,7 @@ class Mailbox:
             body=content,
             text=_part(message, "plain"),
             html=_part(message, "html"),
+            files=tuple(_files(message)),
         )
         return "250 taken"
 
@@ -167,6 +178,16 @@ class Mailbox:
 def _part(message: EmailMessage, kind: str) -> str:
     found = message.get_body(preferencelist=(kind,))
     return str(found.get_content()) if found is not None else ""
+
+
+def _files(message: EmailMessage) -> Iterator[File]:
+    for part in message.iter_attachments():
+        content = part.get_payload(decode=True)
+        yield File(
+            name=part.get_filename() or "unnamed",
+            media_type=part.get_content_type(),
+            content=content if isinstance(content, bytes) else b"",
+        )
 
 
 def _headers(request: web.Request) -> tuple[tuple[str, str], ...]:

@@ -1,8 +1,12 @@
-"""The mailbox's page: what came in, newest first; a mail as a client shows it, a Slack message as Slack draws it."""
+"""The mailbox's page: what came in, newest first; a mail as a client shows it, a Slack message as Slack draws it.
+
+In: requests for the page and what it links to. Out: HTML, a mail's own HTML in a cage, its files to be saved.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader
 from memonotify.standin.slackview import draw
 
 if TYPE_CHECKING:
-    from memonotify.standin.mailbox import Arrival, Mailbox
+    from memonotify.standin.mailbox import Arrival, File, Mailbox
 
 _PAGES: Final = Path(__file__).parent / "pages"
 _PAGE_POLICY: Final = (
@@ -21,6 +25,20 @@ _PAGE_POLICY: Final = (
 )
 # A mail is drawn as a careful client would: no scripts, nothing loaded from elsewhere.
 _MAIL_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox allow-popups"
+_UNFIT: Final = re.compile("[^A-Za-z0-9._ -]+")
+
+
+def _file_headers(file: File) -> dict[str, str]:
+    """What a mail says of its file is not believed: it is saved, never shown as a page of this origin."""
+    is_pdf = file.media_type == "application/pdf" and file.content.startswith(b"%PDF-")
+    name = _UNFIT.sub("-", file.name).strip(" .-") or "file"
+    return {
+        "Content-Type": "application/pdf" if is_pdf else "application/octet-stream",
+        "Content-Disposition": f'attachment; filename="{name}"',
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+        "Cache-Control": "no-store",
+    }
 
 
 def _pretty(arrival: Arrival) -> str:
@@ -66,6 +84,13 @@ def page_routes(mailbox: Mailbox) -> list[web.RouteDef]:
     async def raw(request: web.Request) -> web.Response:
         return web.Response(text=found(request).body.decode("utf-8", "replace"), content_type="text/plain")
 
+    async def file(request: web.Request) -> web.Response:
+        files, number = found(request).files, request.match_info["file"]
+        if not number.isdecimal() or int(number) >= len(files):
+            raise web.HTTPNotFound(text="This message has no such file.")
+        wanted = files[int(number)]
+        return web.Response(body=wanted.content, headers=_file_headers(wanted))
+
     async def asset(request: web.Request) -> web.StreamResponse:
         return web.FileResponse(_PAGES / request.match_info["name"], headers={"Cache-Control": "no-store"})
 
@@ -75,5 +100,6 @@ def page_routes(mailbox: Mailbox) -> list[web.RouteDef]:
         web.get("/messages/{number}", one),
         web.get("/messages/{number}/html", mail),
         web.get("/messages/{number}/raw", raw),
+        web.get("/messages/{number}/files/{file}", file),
         web.get("/{name:mailbox\\.css|mailbox\\.js}", asset),
     ]

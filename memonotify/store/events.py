@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, func, insert, not_, n
 
 from memonotify.errors import Reason
 from memonotify.model import Decision, Evaluation, Event, EventState, Outcome, Recorded, Snapshot, StateChange
+from memonotify.store import documents as document_rows
 from memonotify.store import failures as failure_rows
 from memonotify.store.cells import decode, detail, encode, micros, moment, optional_moment, storable
 from memonotify.store.conflicts import insert_new, put
@@ -31,6 +32,7 @@ class EvaluationRows:
     changes: tuple[StateChange, ...]
     decisions: list[dict[str, Any]]
     snapshots: list[dict[str, Any]]
+    documents: list[dict[str, Any]]
     deliveries: list[dict[str, Any]]
     failures: list[dict[str, Any]]
 
@@ -53,6 +55,7 @@ def evaluation_rows(evaluation: Evaluation) -> EvaluationRows:
             for position, decision in enumerate(evaluation.decisions)
         ],
         snapshots=[_snapshot_row(seq, position, shot) for position, shot in enumerate(evaluation.snapshots)],
+        documents=[document_rows.document_row(seq, document) for document in evaluation.documents],
         deliveries=[delivery_row(new) for decision in evaluation.decisions for new in decision.deliveries],
         failures=[failure_rows.failure_row(failure) for failure in evaluation.failures],
     )
@@ -154,6 +157,7 @@ def _write(connection: Connection, written: Sequence[EvaluationRows]) -> None:
     for statement, found in (
         (_NEW_DECISION, [row for rows in written for row in rows.decisions]),
         (_PUT_SNAPSHOT, [row for rows in written for row in rows.snapshots]),
+        (document_rows.PUT, [row for rows in written for row in rows.documents]),
         (_NEW_DELIVERY, [row for rows in written for row in rows.deliveries]),
     ):
         if found:

@@ -34,7 +34,18 @@ from memonotify.model import (
     Settlement,
     Snapshot,
 )
-from memonotify.store import clockback, deliveries, events, failures, nodes, numbers, orphans, retention, schema
+from memonotify.store import (
+    clockback,
+    deliveries,
+    documents,
+    events,
+    failures,
+    nodes,
+    numbers,
+    orphans,
+    retention,
+    schema,
+)
 from memonotify.store.backend import EventRow, backend_for, row_of
 from memonotify.store.cells import encode, micros
 from memonotify.store.conflicts import put
@@ -261,6 +272,10 @@ class Store:
         """Return what was fetched for an event, in order."""
         return await self._read(events.snapshots_of, event.seq)
 
+    async def document(self, workspace: str, event_id: str, path: str) -> bytes | None:
+        """Return a file that messages of an event carry, None where it is not kept (any more)."""
+        return await self._read(documents.content_of, workspace, event_id, path)
+
     async def decisions(self, event: Event) -> list[Decision]:
         """Return what was concluded for an event, in the order of the rules; the messages are in `deliveries`."""
         return await self._read(events.decisions_of, event.seq)
@@ -435,6 +450,13 @@ class Store:
         if self._metrics is not None:
             self._metrics.purged.inc(removed)
         return removed
+
+    async def release_documents(self, *, limit: int = 200) -> int:
+        """Remove the files of events none of whose messages may still be sent; returns how many events had some.
+
+        Call it again while it removes as many as `limit` allows.
+        """
+        return await self._write(documents.release, limit)
 
     async def check_writable(self) -> None:
         """Write one row to stable storage.

@@ -16,6 +16,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -96,6 +97,15 @@ snapshots = Table(
     Column("body", Text),
     Column("reason", Text),
 )
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("event_seq", BigInteger, ForeignKey("events.seq", ondelete="CASCADE"), primary_key=True),
+    Column("path", Text, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+)
+"""The files that messages of an event carry, once for all of them, for as long as one of them may still be sent."""
 
 deliveries = Table(
     "deliveries",

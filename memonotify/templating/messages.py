@@ -1,8 +1,8 @@
 """The messages of a rule's `notify` and `resolved`: one entry's fields compiled, rendered into a channel's payload.
 
 Takes the fields as the rule writes them, gives a `Message`; its `render` gives JSON data in the shape that the channel
-sends: email `{to?, cc?, reply_to?, subject, text, html?, attach?}`, slack `{text, blocks?}`, http `{json | body, path?,
-headers?}`. The rules' loader compiles, the engine renders.
+sends: email `{to?, cc?, reply_to?, subject, text, html?}`, slack `{text, blocks?}`, http `{json | body, path?,
+headers?}`. The rules' loader compiles, the engine renders, and adds to a mail the files that its `attach` names.
 """
 
 from __future__ import annotations
@@ -161,14 +161,15 @@ def compile_message(
 ) -> Message:
     """Compile one entry of `notify` or `resolved`.
 
-    `fields` are the entry's own keys; those that are no field of the channel type (`channel`, `when`) are passed over.
+    `fields` are the entry's own keys; those that are no field of the channel type (`channel`, `when`) are passed over,
+    and so is `attach`, which holds names and no texts.
     `rule` and `description` stand in what is said where the entry says nothing.
 
     Raises:
         MessageProblems: with every field that cannot be compiled.
     """
     compiling = _Compiling(templates)
-    for name in sorted(FIELDS[channel_type] & fields.keys()):
+    for name in sorted((FIELDS[channel_type] - _NAMES) & fields.keys()):
         if fields[name] is not None:
             compiling.field(channel_type, name, fields[name])
     if channel_type == "http" and {"json", "body"} <= compiling.fields.keys():
@@ -214,7 +215,8 @@ class _Compiling:
         self.parts += value.parts
 
 
-_STRUCTURES: Final = frozenset({"to", "cc", "attach", "blocks", "json", "headers"})
+_NAMES: Final = frozenset({"attach"})
+_STRUCTURES: Final = frozenset({"to", "cc", "blocks", "json", "headers"})
 _FILES: Final = frozenset({"text", "html"})
 
 
@@ -250,8 +252,6 @@ def _email(message: Message, rendered: Rendered, context: Mapping[str, Any]) -> 
         payload["text"] = rendered["text"]
     else:
         payload["text"] = html_to_text(html) if html is not None else message.default_text(context)
-    if "attach" in rendered:
-        payload["attach"] = rendered["attach"]
     return payload
 
 

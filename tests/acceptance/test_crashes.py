@@ -9,6 +9,7 @@ import pytest
 from daemonparts import MakeDaemon, Receivers, until
 
 from memonotify.standin.bank import StandInBank
+from memonotify.standin.proof import proof_of
 
 pytestmark = pytest.mark.acceptance
 
@@ -68,3 +69,34 @@ async def test_500_events_survive_20_kills(
     assert set(identities) == acknowledged
     assert {event: ids for event, ids in identities.items() if len(ids) != 1} == {}
     assert await daemon.stop() == 0
+
+
+PAID = """
+rules:
+  - name: paid
+    match: {event_type: transfer_confirmed}
+    notify:
+      - {channel: mail, text: paid, attach: [proof]}
+"""
+
+
+async def test_a_mail_goes_with_its_proof_after_a_kill_although_the_bank_is_away(
+    make_daemon: MakeDaemon, bank: StandInBank, receivers: Receivers
+) -> None:
+    daemon = await make_daemon(PAID)
+    receivers.mail_script = ["451 come again"] * 1000
+    event = await bank.raise_event("transfer_confirmed")
+    await until(lambda: bool(receivers.mails), "a first try")
+    await daemon.kill()
+    tried = len(receivers.mails)
+    receivers.mail_script.clear()
+    bank.go_away()
+    await daemon.start()
+    await until(lambda: len(receivers.mails) > tried, "the mail that was taken")
+    mail = receivers.mails[-1]
+    assert mail.taken
+    assert {other.identity for other in receivers.mails} == {mail.identity}
+    payment = bank.books.get("transfer", event["resource_id"])
+    assert payment is not None
+    _, proof = mail.mail.get_payload()
+    assert proof.get_payload(decode=True) == proof_of(payment)

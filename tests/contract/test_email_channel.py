@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import email
+import email.message
 import email.policy
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -91,6 +92,54 @@ async def test_a_mail_arrives_as_it_was_meant(server: MailServer, open_channel: 
     assert message["Auto-Submitted"] == "auto-generated"
     assert (mail.sender, mail.recipients) == ("notify@example.com", ["finance@example.com"])
     assert receipt.detail == "queued as 4711"
+
+
+PDF = b"%PDF-1.4\n\0\xff\r\n.\r\nthe proof"
+FILE = {"what": "proof", "name": "proof-7.pdf", "type": "application/pdf", "content": PDF}
+
+
+def received(server: MailServer) -> email.message.EmailMessage:
+    (mail,) = server.got
+    message = email.message_from_bytes(mail.content, policy=email.policy.default)
+    assert isinstance(message, email.message.EmailMessage)
+    return message
+
+
+@pytest.mark.parametrize("content", [PDF, b"%PDF-" + bytes(range(256)) * 20_000])
+async def test_a_file_arrives_byte_for_byte_beside_text_and_html(
+    server: MailServer, open_channel: Opener, content: bytes
+) -> None:
+    await server.start()
+    await open_channel().send({**PAYLOAD, "attach": [{**FILE, "content": content}]}, identity="dlv_1")
+    message = received(server)
+    assert message.get_content_type() == "multipart/mixed"
+    assert [part.get_content_type() for part in message.iter_parts()] == ["multipart/alternative", "application/pdf"]
+    (part,) = message.iter_attachments()
+    assert (part.get_filename(), part.get_content_disposition()) == ("proof-7.pdf", "attachment")
+    assert part.get_content() == content
+    assert message.get_body(("plain",)).get_content().rstrip() == "12 €"
+    assert message.get_body(("html",)).get_content().rstrip() == "<p>12 €</p>"
+    assert (message["Message-ID"], message["Subject"]) == ("<dlv_1@example.com>", "Dupont a payé")
+
+
+async def test_a_server_that_takes_no_mail_of_that_size_gets_it_without_the_file(
+    server: MailServer, open_channel: Opener
+) -> None:
+    await server.start(data_size_limit=20_000)
+    receipt = await open_channel().send({**PAYLOAD, "attach": [{**FILE, "content": PDF * 1000}]}, identity="dlv_1")
+    assert receipt.refusals == ()
+    message = received(server)
+    assert list(message.iter_attachments()) == []
+    assert "proof-7.pdf was left out" in message.get_body(("plain",)).get_content()
+    assert message["Message-ID"] == "<dlv_1@example.com>"
+
+
+async def test_a_file_goes_again_to_a_recipient_who_is_tried_alone(server: MailServer, open_channel: Opener) -> None:
+    await server.start()
+    payload = {**PAYLOAD, "to": ["a@example.com", "b@example.com"], "recipients": ["b@example.com"], "attach": [FILE]}
+    await open_channel().send(payload, identity="dlv_1")
+    assert server.got[0].recipients == ["b@example.com"]
+    assert [part.get_content() for part in received(server).iter_attachments()] == [PDF]
 
 
 async def test_a_refused_recipient_does_not_keep_the_mail_from_the_others(

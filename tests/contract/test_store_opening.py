@@ -220,6 +220,20 @@ async def test_an_older_store_is_migrated_when_it_is_opened(store_url: str, cloc
         assert await store.receive(an_event()) is not None
 
 
+async def test_a_store_of_each_earlier_version_keeps_what_it_holds(store_url: str, clock: ManualClock) -> None:
+    make_file(_path(store_url))
+    with writing_engine(_path(store_url)).connect() as connection:
+        migrate(connection, "0001")
+        with connection.begin():
+            connection.exec_driver_sql(
+                "INSERT INTO events (workspace, event_id, date, event_type, resource_type, resource_id, body, client, "
+                "received_at, due_at) VALUES ('acme', 'old', '', 't', 'r', '1', '{}', '', 1, 1)"
+            )
+    async with Store(store_url, clock=clock) as store:
+        assert [event.id for event in await store.unevaluated()] == ["old"]
+        assert await store.document("acme", "old", "/v2/x") is None
+
+
 def test_a_fresh_store_opens_without_the_migration_tool(store_url: str) -> None:
     program = (
         "import asyncio, sys\n"

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, event
 from storeparts import START, a_delivery, a_failure, buried, claimed, evaluated, settled, stored, written
 
 from memonotify.errors import Reason
-from memonotify.model import DeliveryState, Evaluation, EventState, FailureKind, StateChange
+from memonotify.model import DeliveryState, Document, Evaluation, EventState, FailureKind, StateChange
 from memonotify.store import Store
 
 # "SCAN events" reads a whole table; "SCAN events USING INDEX ix_events_open" only what a partial index holds.
@@ -43,7 +43,11 @@ async def _work(store: Store, clock: ManualClock) -> None:
     failure = a_failure(FailureKind.DECISION_FAILED, reason=Reason.TEMPLATE)
     await store.unevaluated()
     await store.next_event_due()
-    await store.record(evaluated(await stored(store), a_delivery(), change=change, failures=(failure,)))
+    document = Document(path="/v2/x", fetched_at=START, content=b"%PDF-")
+    await store.record(
+        evaluated(await stored(store), a_delivery(), change=change, failures=(failure,), documents=(document,))
+    )
+    await store.document("acme", "e1", "/v2/x")
     await store.record(Evaluation(event=await stored(store, "e2"), evaluated_at=START))
     await store.postpone(await stored(store, "e3"), later)
     await store.policy_state("acme", "big", "k")
@@ -63,6 +67,7 @@ async def _work(store: Store, clock: ManualClock) -> None:
     await store.events(state=EventState.RECEIVED)
     await store.events(rule="big")
     await store.void_claims()
+    await store.release_documents()
     await store.purge(before=later)
     await store.purge(before=later)
     await store.check_writable()

@@ -11,12 +11,23 @@ from pathlib import Path
 import pytest
 from fakes import ManualClock
 from lanes import WatchedStore, Yard
+from storeparts import evaluated, stored
 from structlog.testing import capture_logs
 
 from memonotify.config.values import Rate
 from memonotify.delivery.courier import shares
 from memonotify.errors import Reason, SendError, StoreUnavailable
-from memonotify.model import Branch, DeliveryState, FailureKind, Notification, Receipt, Refusal
+from memonotify.model import (
+    Branch,
+    DeliveryState,
+    Document,
+    FailureKind,
+    NewDelivery,
+    Notification,
+    Receipt,
+    Refusal,
+    delivery_id,
+)
 
 PENDING, SENDING, SENT, DEAD = (
     DeliveryState.PENDING,
@@ -58,6 +69,88 @@ async def test_a_delivery_is_sent_with_its_identity_and_settled(yard):
     (line,) = [log for log in logs if log["event"] == "delivery_sent"]
     assert line["delivery"] == name
     assert (line["event_id"], line["rule"], line["channel"], line["attempt"]) == ("event-1", "rule", "erp", 1)
+
+
+PROOF = "/v2/transfers/t-1/proof"
+FILE = {"what": "proof", "name": "proof-1.pdf", "type": "application/pdf", "size": 5, "path": PROOF}
+
+
+async def put_mail_with_a_file(yard: Yard, *, event_id: str = "paid", keep: bool = True) -> str:
+    """Write what an evaluation leaves that made a mail with a file; `keep=False` forgets the file."""
+    now = yard.clock.now()
+    mail = NewDelivery(
+        id=delivery_id("acme", event_id, "rule", Branch.NOTIFY, 0),
+        workspace="acme",
+        event_id=event_id,
+        rule="rule",
+        branch=Branch.NOTIFY,
+        entry=0,
+        notification=Notification(channel="mail", payload={"subject": "s", "text": "t", "attach": [FILE]}),
+        created_at=now,
+        due_at=now,
+    )
+    event = await stored(yard.store, event_id, at=now)
+    document = Document(path=PROOF, fetched_at=now, content=b"%PDF-")
+    await yard.store.record(evaluated(event, mail, at=now, documents=(document,) if keep else ()))
+    return mail.id
+
+
+async def test_a_mail_goes_with_its_file_on_every_try_and_the_store_keeps_it_once(yard):
+    channel = yard.channel("mail", kind="email")
+    channel.answers.append(SendError(Reason.DEFERRED))
+    name = await put_mail_with_a_file(yard)
+    await yard.start()
+    await yard.until(lambda: len(channel.got) == 1)
+    await yard.later(60)
+    await yard.until(lambda: len(yard.store.settled) == 2)
+    assert [payload["attach"] for payload, _ in channel.got] == [[{**FILE, "content": b"%PDF-"}]] * 2
+    assert (await yard.get(name)).payload["attach"] == [FILE]
+
+
+async def test_a_refused_recipient_who_goes_on_alone_gets_the_file_too(yard):
+    channel = yard.channel("mail", kind="email")
+    refusal = Refusal(recipient="full@example.com", reason=Reason.DEFERRED)
+    channel.answers.append(Receipt(status=250, refusals=(refusal,)))
+    await put_mail_with_a_file(yard)
+    await yard.start()
+    await yard.until(lambda: len(yard.store.settled) == 1)
+    assert await yard.store.release_documents() == 0
+    await yard.later(60)
+    await yard.until(lambda: len(yard.store.settled) == 2)
+    part, _ = channel.got[1]
+    assert part["recipients"] == ["full@example.com"]
+    assert part["attach"] == [{**FILE, "content": b"%PDF-"}]
+
+
+async def test_a_mail_whose_file_is_gone_is_sent_without_it_and_says_so(yard):
+    channel = yard.channel("mail", kind="email")
+    name = await put_mail_with_a_file(yard, keep=False)
+    await yard.start()
+    await yard.until(lambda: len(yard.store.settled) == 1)
+    ((payload, _),) = channel.got
+    assert payload["attach"] == []
+    assert "proof-1.pdf is not there any more" in payload["text"]
+    assert (await yard.get(name)).state is SENT
+
+
+async def test_a_file_that_cannot_be_read_now_is_read_at_the_next_try(yard):
+    channel = yard.channel("mail", kind="email")
+    name = await put_mail_with_a_file(yard)
+    faults = [StoreUnavailable("no")]
+
+    def fault(what: str) -> None:
+        if what == "document" and faults:
+            raise faults.pop()
+
+    yard.store.fault = fault
+    await yard.start()
+    await yard.until(lambda: len(yard.store.settled) == 1)
+    (attempt,) = await yard.store.attempts(name)
+    assert (attempt.reason, channel.got) == (Reason.INTERNAL, [])
+    await yard.later(60)
+    await yard.until(lambda: len(yard.store.settled) == 2)
+    assert channel.got[0][0]["attach"][0]["content"] == b"%PDF-"
+    assert metric(yard, "memonotify_channel_breaker_open", channel="mail") == 0
 
 
 async def test_all_of_many_are_sent_once_and_never_more_at_once_than_allowed(yard):

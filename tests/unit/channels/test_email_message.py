@@ -158,6 +158,93 @@ def test_a_mailbox_outside_ascii_stands_in_the_headers_only_with_smtputf8() -> N
     assert not letter().needs_utf8
 
 
+PDF = b"%PDF-1.4\n\0\xff the proof\r\n.\r\n--=_memonotify_mixed--"
+
+
+def a_file(content: bytes = PDF, **more: Any) -> dict[str, Any]:
+    return {"what": "proof", "name": "proof-1.pdf", "type": "application/pdf", "content": content, **more}
+
+
+def files(message: EmailMessage) -> list[tuple[str | None, str, bytes]]:
+    return [(part.get_filename(), part.get_content_type(), part.get_content()) for part in message.iter_attachments()]
+
+
+@pytest.mark.parametrize("html", [None, "<p>é</p>"])
+def test_a_file_stands_beside_the_text_and_the_html(html: str | None) -> None:
+    message = parsed(letter(html=html, attach=[a_file()]))
+    assert message.get_content_type() == "multipart/mixed"
+    readable, proof = message.iter_parts()
+    assert readable.get_content_type() == ("multipart/alternative" if html else "text/plain")
+    assert proof.get_content_disposition() == "attachment"
+    assert files(message) == [("proof-1.pdf", "application/pdf", PDF)]
+    plain = message.get_body(("plain",))
+    assert plain is not None
+    assert plain.get_content().rstrip() == "t"
+
+
+def test_several_files_keep_their_order() -> None:
+    message = parsed(letter(attach=[a_file(name="a.pdf"), a_file(b"", name="b.pdf")]))
+    assert [(name, content) for name, _, content in files(message)] == [("a.pdf", PDF), ("b.pdf", b"")]
+
+
+def test_a_text_that_looks_like_a_boundary_ends_nothing() -> None:
+    text = "--=_memonotify_mixed--\n--=_memonotify_alternative\nstill here"
+    message = parsed(letter(text=text, html=text, attach=[a_file()]))
+    assert len(list(message.iter_parts())) == 2
+    plain = message.get_body(("plain",))
+    assert plain is not None
+    assert lines(plain.get_content()) == lines(text)
+    assert len(files(message)) == 1
+
+
+@given(name=st.text(max_size=300), media_type=st.text(max_size=100), content=st.binary(max_size=300))
+def test_no_name_or_type_of_a_file_ends_its_header(name: str, media_type: str, content: bytes) -> None:
+    raw = letter(attach=[a_file(content, name=name, type=media_type)]).render()
+    assert all(len(line) <= 998 for line in raw.split(b"\r\n"))
+    assert b"\n" not in raw.replace(b"\r\n", b"")
+    ((read, kind, got),) = files(parsed(letter(attach=[a_file(content, name=name, type=media_type)])))
+    assert got == content
+    assert kind == (media_type if kind != "application/octet-stream" else kind)
+    assert read
+    assert all(character in SAFE for character in read)
+
+
+SAFE = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._- "
+
+
+@pytest.mark.parametrize(
+    "name", ['a".pdf', "a\r\nBcc: x@example.com.pdf", "../../etc/passwd", "é\u202efdp.exe", "a;b=c", "=?utf-8?q?x?="]
+)
+def test_a_hostile_file_name_adds_no_header_and_leaves_no_folder(name: str) -> None:
+    message = parsed(letter(attach=[a_file(name=name)]))
+    (part,) = message.iter_attachments()
+    assert part.keys() == ["Content-Type", "Content-Disposition", "Content-Transfer-Encoding"]
+    assert part.defects == []
+    read = part.get_filename()
+    assert read is not None
+    assert not {"/", "\\", '"', ";", "="} & set(read)
+    assert not read.startswith(".")
+
+
+def test_a_mail_that_is_too_large_with_its_file_goes_without_it_and_says_so() -> None:
+    made = letter(text="t", html="<p>h</p>", attach=[a_file(b"x" * 3000)])
+    message = email.message_from_bytes(made.render(taken_bytes=2500), policy=email.policy.default)
+    assert isinstance(message, EmailMessage)
+    assert list(message.iter_attachments()) == []
+    for kind in ("plain", "html"):
+        body = message.get_body((kind,))
+        assert body is not None
+        said = " ".join(body.get_content().split())
+        assert "proof-1.pdf was left out: with it, the mail would be over the 2500 bytes that are taken" in said
+    assert made.render() == made.render(taken_bytes=len(made.render()))
+
+
+def test_a_mail_that_is_too_large_all_the_same_is_told() -> None:
+    with pytest.raises(SendError) as caught:
+        letter(text="é\n" * 2_000_000, attach=[a_file()]).render()
+    assert caught.value.reason is Reason.TOO_LARGE
+
+
 def test_ten_mebibytes_are_the_most() -> None:
     with pytest.raises(SendError) as caught:
         letter(text="é\n" * 2_000_000).render()

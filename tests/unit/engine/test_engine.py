@@ -8,7 +8,7 @@ from datetime import timedelta
 from random import Random
 
 import pytest
-from engineparts import entry, event, fn, rule, settled
+from engineparts import entry, event, fn, proven, rule, settled
 from structlog.testing import capture_logs
 
 from memonotify.config.values import Retry
@@ -257,6 +257,23 @@ async def test_however_many_events_wait_for_a_bank_that_hangs_those_of_others_ar
         bench.bank.gate.set()
         await settled(1000)
     assert [e.event.seq for e in bench.store.recorded[2:]] == list(range(1, 101))
+
+
+async def test_mails_that_wait_for_a_proof_keep_no_event_that_needs_no_bank_from_being_evaluated(bench):
+    bench.bank.gate = asyncio.Event()
+    bench.bank.answers = {f"/v2/transfers/res-{seq}/proof": b"%PDF-" for seq in range(1, 101)}
+    rules = (
+        rule("paid", notify=(proven(),), match=Match(event_type=("transfer_*",))),
+        rule("iban", match=Match(event_type=("iban_*",))),
+    )
+    async with bench.running(*rules):
+        await bench.put(*(event(seq, type_="transfer_confirmed", resource_type="transfer") for seq in range(1, 101)))
+        await bench.put(event(101, type_="iban_created"))
+        assert [e.event.seq for e in bench.store.recorded] == [101]
+        assert len(bench.bank.asked) == PLACES
+        bench.bank.gate.set()
+        await settled(1000)
+    assert [e.documents[0].content for e in bench.store.recorded[1:]] == [b"%PDF-"] * 100
 
 
 async def test_a_place_is_handed_on_where_an_evaluation_could_not_even_be_put_off(bench):

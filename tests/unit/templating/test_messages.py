@@ -52,7 +52,6 @@ def test_a_mail_is_addressed_titled_and_written(templates_over: Over, context: d
         "subject": "Léa <b> & Cie Bcc: x paid 12\u202f050,00\xa0€",
         "html": "<p>Léa &lt;b&gt; &amp; Cie</p>",
         "text": "Léa <b> & Cie",
-        "attach": ["proof"],
     }
 
 

@@ -194,3 +194,11 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["event_seq"], ["events.seq"], name=op.f("fk_snapshots_event_seq"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("event_seq", "path", name=op.f("pk_snapshots")),
     )
+    op.create_table(
+        "documents",
+        sa.Column("event_seq", sa.BigInteger(), nullable=False),
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["event_seq"], ["events.seq"], name=op.f("fk_documents_event_seq"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("event_seq", "path", name=op.f("pk_documents")),
+    )
