@@ -172,6 +172,7 @@ class App:
             describe=self.node,
             may_lead=role is not Role.INTAKE,
             on_lead=self._on_lead,
+            on_hint=self.engine.look,
         )
         self._admin_listener: asyncio.Server | None = None
 

@@ -28,7 +28,7 @@ class Membership:
     """One node's life on a shared store.
 
     `describe` returns the node as it is now, `on_lead` is called with True when it begins to lead and with False when
-    it ceases to. `pause` waits for seconds.
+    it ceases to, `on_hint` when another node says that there is work. `pause` waits for seconds.
     """
 
     def __init__(
@@ -40,6 +40,7 @@ class Membership:
         describe: Callable[[], Node],
         may_lead: bool,
         on_lead: Callable[[bool], Awaitable[None]],
+        on_hint: Callable[[], None],
         lease_s: float = LEASE_S,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -49,11 +50,12 @@ class Membership:
         self._describe = describe
         self._may_lead = may_lead
         self._on_lead = on_lead
+        self._on_hint = on_hint
         self._lease_s = lease_s
         self._pause = pause
         self._led = False
         self._trouble = ""
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Take a lease, and go on renewing it.
@@ -64,15 +66,19 @@ class Membership:
         if not self._store.is_shared:
             return
         await self._beat()
-        self._task = asyncio.create_task(self._run(), name="membership")
+        self._tasks = [
+            asyncio.create_task(self._run(), name="membership"),
+            asyncio.create_task(self._store.listen(self._on_hint), name="hints"),
+        ]
 
     async def stop(self, drain_s: float) -> None:
         """Leave, so that the others take over at once; within `drain_s`."""
-        if self._task is None:
+        if not self._tasks:
             return
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-        self._task = None
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
         try:
             async with asyncio.timeout(max(drain_s, 1.0)):
                 await self._store.leave()

@@ -22,6 +22,9 @@ QUEUE_SIZE: Final = 2000
 PAGE: Final = 500
 """How many events one read of the store brings; also when the queue counts as low."""
 
+ADOPTED: Final = 100
+"""How many events that no node has are taken at a time, and again when half of them are done: the others share in."""
+
 LEAST_WAIT_S: Final = 0.1
 """Between two reads for events that are due, so that many small waits become few reads."""
 
@@ -70,6 +73,8 @@ class Backlog:
         self._done: set[int] = set()
         self._due_at: datetime | None = None
         self._asked = False
+        # Whether there may be more that no node has.
+        self._more = False
         # How many of those that came in had no room and were not read from the store yet; a bound, not a count.
         self._left = 0
 
@@ -100,7 +105,7 @@ class Backlog:
     async def next(self) -> Event:
         """Wait for the next event; it counts as under evaluation until `done`."""
         event = await self._queue.get()
-        if self._behind and self._queue.qsize() < self._page:
+        if self._runs_low():
             self._wake.set()
         return event
 
@@ -119,7 +124,8 @@ class Backlog:
             self._wake.clear()
             try:
                 read_at = self._clock.now()
-                await self._source.adopt(max(self._size - len(self._known), 0))
+                room = max(min(ADOPTED, self._size - len(self._known)), 0)
+                self._more = room > 0 and await self._source.adopt(room) == room
                 await self._read_store()
                 await self._learn_next_due(read_at)
             except StoreError as error:
@@ -152,6 +158,11 @@ class Backlog:
             due_at = self._clock.now() + timedelta(seconds=BUSY_WAIT_S)
         if due_at is not None and self._is_sooner(due_at):
             self._due_at = due_at
+
+    def _runs_low(self) -> bool:
+        """Whether it is time to read on, where there is something to read."""
+        waiting = self._queue.qsize()
+        return (self._behind and waiting < self._page) or (self._more and waiting < ADOPTED // 2)
 
     def _is_sooner(self, due_at: datetime) -> bool:
         return self._due_at is None or due_at < self._due_at
@@ -186,7 +197,7 @@ class Backlog:
 
     async def _until_needed(self) -> None:
         """Wait until the queue runs low, or the next event that was put off is due."""
-        while not (self._behind and self._queue.qsize() < self._page):
+        while not self._runs_low():
             if self._asked:
                 # Not at once: what comes within a moment is taken together.
                 self._asked = False

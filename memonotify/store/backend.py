@@ -6,7 +6,7 @@ error means. `backend_for` names the two that there are; everything else of the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -44,6 +44,9 @@ class Backend(Protocol):
 
     def reading_engine(self, connections: int) -> Engine:
         """Return an engine of so many connections whose transactions only read, each of one moment."""
+
+    async def listen(self, on_hint: Callable[[], None]) -> None:
+        """Call back whenever another node hints at work, until cancelled; return where there are no hints."""
 
     def check(self, connection: Connection) -> None:
         """Check at the start that the database is whole and keeps its promises. Raises StoreUnusable."""

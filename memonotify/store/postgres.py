@@ -7,7 +7,7 @@ Facts: https://www.postgresql.org/docs/current/libpq-connect.html, …/errcodes-
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool, QueuePool
 
 from memonotify.errors import StoreError, StoreUnavailable, StoreUnusable
+from memonotify.store import hints
 from memonotify.store.backend import COLUMNS, EventRow, sort_out
 from memonotify.store.numbers import Space
 
@@ -25,6 +26,17 @@ STATEMENT_S: Final = 15.0
 """No statement takes longer: a database that hangs is one that is away."""
 
 _DEAD_PEER_MS: Final = 10_000
+_OPTIONS: Final[dict[str, Any]] = {
+    "connect_timeout": CONNECT_S,
+    # Behind PgBouncer a statement that was prepared in one transaction is not known in the next.
+    "prepare_threshold": None,
+    "application_name": "memonotify",
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": _DEAD_PEER_MS,
+    "client_encoding": "utf8",
+}
 _MIGRATION_LOCK: Final = 0x6D656D6F
 _LEAST_VERSION: Final = 130_000
 
@@ -40,6 +52,7 @@ _RECEIVE: Final = (
     f"INSERT INTO events ({COLUMNS}) SELECT * FROM unnest({', '.join(f'%s::{kind}[]' for kind in _TYPES)}) "  # noqa: S608 - constants
     "ON CONFLICT DO NOTHING RETURNING workspace, event_id, seq"
 )
+_LEASE: Final = COLUMNS.split(", ").index("lease")
 _MARK: Final = (
     "UPDATE events SET due_at = NULL, evaluated_at = marked.at "
     "FROM unnest(%s::bigint[], %s::bigint[]) AS marked (seq, at) "
@@ -110,16 +123,14 @@ class PostgresBackend:
         return engine
 
     def _connect(self) -> Any:
-        return self._psycopg.connect(
-            self._url,
-            connect_timeout=CONNECT_S,
-            prepare_threshold=None,
-            application_name="memonotify",
-            keepalives_idle=5,
-            keepalives_interval=2,
-            keepalives_count=3,
-            tcp_user_timeout=_DEAD_PEER_MS,
-            client_encoding="utf8",
+        return self._psycopg.connect(self._url, **_OPTIONS)
+
+    async def listen(self, on_hint: Callable[[], None]) -> None:
+        """Call back when another node says that there is work."""
+        await hints.listen(
+            lambda: self._psycopg.AsyncConnection.connect(self._url, autocommit=True, **_OPTIONS),
+            self._psycopg.Error,
+            on_hint,
         )
 
     def check(self, connection: Connection) -> None:
@@ -196,7 +207,10 @@ class PostgresBackend:
             driver = connection.connection.cursor()
             try:
                 driver.execute(_RECEIVE, [list(column) for column in zip(*rows, strict=True)])
-                return sort_out(driver.fetchall(), rows)
+                found = driver.fetchall()
+                if any(not row[_LEASE] for row in rows):
+                    driver.execute(hints.NOTIFY)
+                return sort_out(found, rows)
             finally:
                 driver.close()
 

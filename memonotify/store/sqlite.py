@@ -10,7 +10,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -85,6 +85,9 @@ class SqliteBackend:
     def reading_engine(self, connections: int) -> Engine:
         """Return the engine of the connections that read."""
         return reading_engine(self.path, connections)
+
+    async def listen(self, _on_hint: Callable[[], None]) -> None:
+        """Do nothing: nobody else works on it."""
 
     def check(self, connection: Connection) -> None:
         """Check that the file is a database and whole."""

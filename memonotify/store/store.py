@@ -419,6 +419,10 @@ class Store:
         self._leads_until_s = 0.0
         await self._write(nodes.leave, self.lease)
 
+    async def listen(self, on_hint: Callable[[], None]) -> None:
+        """Call back on this loop whenever another node hints at events that nobody has, until cancelled."""
+        await self._backend.listen(on_hint)
+
     async def nodes(self) -> list[Node]:
         """Return the nodes of the last day, the living first."""
         return await self._read(nodes.listed)

@@ -6,9 +6,9 @@ import asyncio
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from engineparts import event, settled
+from engineparts import FakeStore, event, settled
 
-from memonotify.engine.backlog import Backlog
+from memonotify.engine.backlog import LEAST_WAIT_S, Backlog
 from memonotify.errors import StoreUnavailable
 
 
@@ -155,3 +155,50 @@ async def test_an_idle_backlog_reads_the_store_every_half_minute_only(store, clo
         assert store.reads == before
         await pauses.advance(1)
         assert store.reads == before + 1
+
+
+class SharedStore(FakeStore):
+    """A store with events that no node has."""
+
+    def __init__(self, clock, free):
+        super().__init__(clock)
+        self.free = list(free)
+        self.asked = []
+
+    async def adopt(self, limit):
+        self.asked.append(limit)
+        taken, self.free = self.free[:limit], self.free[limit:]
+        self.add(*taken)
+        return len(taken)
+
+
+async def test_what_no_node_has_is_taken_in_portions_so_that_others_share_in(clock, pauses):
+    store = SharedStore(clock, [event(seq) for seq in range(1, 251)])
+    backlog = Backlog(store, clock=clock, pause=pauses)
+    feeding = asyncio.ensure_future(backlog.feed())
+    await settled(200)
+    assert len(store.free) == 150
+    seen = []
+    for _ in range(250):
+        item = await backlog.next()
+        seen.append(item.seq)
+        store.open.pop(item.seq)
+        backlog.done(item)
+        await settled(20)
+    assert seen == list(range(1, 251))
+    assert store.free == []
+    feeding.cancel()
+
+
+async def test_a_hint_makes_it_look_into_the_store_soon(clock, pauses):
+    store = SharedStore(clock, [])
+    backlog = Backlog(store, clock=clock, pause=pauses, look_s=30)
+    feeding = asyncio.ensure_future(backlog.feed())
+    await settled(200)
+    store.free = [event(7)]
+    backlog.look()
+    await settled(20)
+    await pauses.advance(LEAST_WAIT_S)
+    await settled(50)
+    assert (await backlog.next()).seq == 7
+    feeding.cancel()
