@@ -111,6 +111,15 @@ class Cluster:
     def stop(self, mode: str = "fast") -> None:
         self._run("pg_ctl", "-D", str(self._folder), "-w", "-m", mode, "stop")
 
+    def cut(self) -> None:
+        """Cut every connection of ours, wherever it is in its work."""
+        import psycopg
+
+        with psycopg.connect(self.server.url("postgres"), autocommit=True, connect_timeout=2) as admin:
+            admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'memonotify'"
+            )
+
     def freeze(self) -> None:
         """Let the server and every process of it hang."""
         self._signal_all(signal.SIGSTOP)

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import random
+import signal
 
+import httpx
+import psycopg
 import pytest
-from daemonparts import MakeDaemon, Receivers, until
+from daemonparts import TOKEN, MakeDaemon, Receivers, until
+from databases import Cluster
 
+from memonotify.membership import LEASE_S
 from memonotify.standin.bank import StandInBank
 
 pytestmark = pytest.mark.acceptance
@@ -91,3 +98,64 @@ async def test_the_nodes_are_listed_with_who_leads(
     status, out, _ = await first.run("nodes", "--json")
     assert status == 0
     assert len(json.loads(out)) == 2
+
+
+async def test_three_nodes_lose_nothing_while_the_database_restarts_and_nodes_die_or_hang(
+    make_daemon: MakeDaemon, bank: StandInBank, receivers: Receivers, cluster: Cluster
+) -> None:
+    """Each of 300 events is posted to one of three nodes, and again where it is refused. Meanwhile the server restarts
+    several times, connections are cut, one node is killed, another hangs for longer than its lease lasts."""
+    url = cluster.server.url("postgres")
+    nodes = [await make_daemon(RULES, store=url, serve=("--node", f"n{number}"), webhook=False) for number in range(3)]
+    chance = random.Random(3)
+    raising = True
+    events: dict[str, str] = {}
+
+    async def raise_events() -> None:
+        async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+            for number in range(300):
+                kind = "transfer_confirmed" if number % 2 else "iban_updated"
+                await post(client, await bank.raise_event(kind))
+                await asyncio.sleep(0.05)
+
+    async def post(client: httpx.AsyncClient, body: dict[str, str]) -> None:
+        while True:
+            node = chance.choice(nodes)
+            with contextlib.suppress(httpx.HTTPError):
+                answer = await client.post(node.url, json=body, headers={"Authorization": f"Bearer {TOKEN}"})
+                if answer.status_code == 204:
+                    events[body["id"]] = body["event_type"]
+                    return
+                assert answer.status_code == 503, answer.text
+                assert answer.headers["Retry-After"]
+            await asyncio.sleep(0.1)
+
+    async def restart_the_server() -> None:
+        while raising:
+            await asyncio.sleep(2.5)
+            await asyncio.to_thread(cluster.stop, chance.choice(["fast", "immediate"]))
+            await asyncio.to_thread(cluster.start)
+
+    async def cut_connections() -> None:
+        while raising:
+            await asyncio.sleep(chance.uniform(0.3, 0.8))
+            with contextlib.suppress(psycopg.Error):
+                await asyncio.to_thread(cluster.cut)
+
+    posting = asyncio.create_task(raise_events())
+    trouble = [asyncio.create_task(restart_the_server()), asyncio.create_task(cut_connections())]
+    await asyncio.sleep(3)
+    await nodes[1].kill()
+    nodes[2].send(signal.SIGSTOP)
+    await asyncio.sleep(LEASE_S + LEASE_S / 3 + 2)
+    nodes[2].send(signal.SIGCONT)
+    await nodes[1].start()
+    await posting
+    raising = False
+    await asyncio.gather(*trouble)
+
+    await until(lambda: told(receivers).keys() >= events.keys(), "every acknowledged event told", 90)
+    assert len(events) == 300
+    assert {event: ids for event, ids in told(receivers).items() if len(ids) != 1} == {}
+    for node in nodes:
+        assert await node.stop() == 0
