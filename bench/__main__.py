@@ -3,40 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import platform
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from bench import load, stage
+from bench import load, shared, stage, waits
+from bench.rows import Row, row_of
 
 _CONCURRENCY = 16
-_WAIT_S = 120.0
-
-
-@dataclass
-class Row:
-    """One line of the table. Rates a second, latencies in milliseconds, memory in MiB."""
-
-    what: str
-    rate: float | None = None
-    p50_ms: float | None = None
-    p99_ms: float | None = None
-    memory_mb: float | None = None
-    ratios: dict[str, float] = field(default_factory=dict)
-    aim: str = ""
-
-
-def _progress(text: str) -> None:
-    sys.stderr.write(f"  {text}\n")
-    sys.stderr.flush()
 
 
 async def accept(folder: Path, seconds: float, rounds: int) -> list[Row]:
@@ -50,70 +29,26 @@ async def accept(folder: Path, seconds: float, rounds: int) -> list[Row]:
         for target in (bare, ours):
             await load.flood(target.ready["port"], seconds=0.5)
         for number in range(rounds):
-            _progress(f"accept, round {number + 1} of {rounds}")
+            waits.progress(f"accept, round {number + 1} of {rounds}")
             bare_runs.append(await load.flood(bare.ready["port"], seconds=seconds))
             our_runs.append(await load.flood(ours.ready["port"], seconds=seconds))
-            await _drained(ours.ready["admin"])
+            await waits.drained(ours.ready["admin"])
     if any(run.refused for run in our_runs):
         raise RuntimeError("memonotify refused events of the bench")
     ratio = statistics.median(a.rate / b.rate for a, b in zip(our_runs, bare_runs, strict=True))
     tail = statistics.median(a.percentile(0.99) / b.percentile(0.99) for a, b in zip(our_runs, bare_runs, strict=True))
+    ratios = {"rate/bare": ratio, "p99/bare": tail}
     return [
-        _row("accept: bare aiohttp handler", bare_runs, bare.end),
-        _row("accept: memonotify", our_runs, ours.end, {"rate/bare": ratio, "p99/bare": tail}, "rate ≥ 0.70, p99 ≤ 3"),
+        row_of("accept: bare aiohttp handler", bare_runs, bare.end),
+        row_of("accept: memonotify", our_runs, ours.end, ratios, "rate ≥ 0.70, p99 ≤ 3"),
     ]
-
-
-def _row(
-    what: str, runs: list[load.Outcome], end: dict[str, Any], ratios: dict[str, float] | None = None, aim: str = ""
-) -> Row:
-    return Row(
-        what=what,
-        rate=statistics.median(run.rate for run in runs),
-        p50_ms=statistics.median(run.percentile(0.5) for run in runs),
-        p99_ms=statistics.median(run.percentile(0.99) for run in runs),
-        memory_mb=end.get("memory_mb"),
-        ratios=ratios or {},
-        aim=aim,
-    )
-
-
-async def _drained(admin: int) -> None:
-    """Wait until the daemon has evaluated what it took in."""
-    import httpx
-
-    async with httpx.AsyncClient(trust_env=False, base_url=f"http://127.0.0.1:{admin}") as client:
-        taken = evaluated = -1.0
-        deadline = time.monotonic() + _WAIT_S
-        while taken != evaluated and time.monotonic() < deadline:
-            await asyncio.sleep(0.1)
-            text = (await client.get("/metrics")).text
-            taken = _sum(text, "memonotify_events_total{", 'result="new"')
-            evaluated = _sum(text, "memonotify_events_evaluated_total{", "")
-
-
-def _sum(text: str, name: str, label: str) -> float:
-    return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(name) and label in line)
-
-
-async def _received(port: int, kind: str, count: int) -> float:
-    """Wait until the receiver has so many; return the moment."""
-    import httpx
-
-    async with httpx.AsyncClient(trust_env=False, base_url=f"http://127.0.0.1:{port}") as client:
-        deadline = time.monotonic() + _WAIT_S
-        while time.monotonic() < deadline:
-            if (await client.get("/counts")).json()[kind] >= count:
-                return time.perf_counter()
-            await asyncio.sleep(0.02)
-    raise RuntimeError(f"the receiver did not get {count} messages in time")
 
 
 async def end_to_end(folder: Path, events: int, kind: str) -> list[Row]:
     """Events through the daemon against a bare loop that makes the same calls at the same concurrency."""
     rules = stage.HTTP_RULES if kind == "http" else stage.MAIL_RULES
     name = "fetch, rule, HTTP call" if kind == "http" else "rule, mail"
-    _progress(f"end to end: {name}")
+    waits.progress(f"end to end: {name}")
     async with stage.peer("outside") as outside:
         port, smtp = outside.ready["port"], outside.ready["smtp"]
         bare_args = ("loop-http", f"http://127.0.0.1:{port}") if kind == "http" else ("loop-mail", smtp)
@@ -124,12 +59,12 @@ async def end_to_end(folder: Path, events: int, kind: str) -> list[Row]:
         done = 0
         async with stage.peer("daemon", config, environ=environ) as ours:
             for _ in range(2):
-                bare = await stage.run(*bare_args, events, _CONCURRENCY, within_s=_WAIT_S)
+                bare = await stage.run(*bare_args, events, _CONCURRENCY, within_s=waits.WAIT_S)
                 bare_rates.append(events / bare["seconds"])
                 done += events
                 began = time.perf_counter()
                 await load.post(ours.ready["port"], events=events)
-                our_rates.append(events / (await _received(port, kind, done + events) - began))
+                our_rates.append(events / (await waits.received(port, kind, done + events) - began))
                 done += events
     ratio = statistics.median(a / b for a, b in zip(our_rates, bare_rates, strict=True))
     return [
@@ -154,26 +89,26 @@ async def under_backlog(folder: Path, backlog: int, seconds: float) -> list[Row]
         async with stage.peer("daemon", config, environ=environ) as ours:
             port = ours.ready["port"]
             await load.steady(port, per_second=100, seconds=1)
-            _progress("accept while idle")
+            waits.progress("accept while idle")
             idle = await load.steady(port, per_second=100, seconds=seconds)
-            rows.append(_row("accept while idle", [idle], {}))
-            _progress(f"accept while {backlog} notifications are worked off")
+            rows.append(row_of("accept while idle", [idle], {}))
+            waits.progress(f"accept while {backlog} notifications are worked off")
             await load.post(port, events=backlog)
             busy = await load.steady(port, per_second=100, seconds=seconds)
             ratio = busy.percentile(0.99) / idle.percentile(0.99)
-            rows.append(_row(f"accept under a backlog of {backlog}", [busy], {}, {"p99/idle": ratio}, "p99 ≤ 5"))
-            await _received(outside.ready["port"], "http", 1)
+            rows.append(row_of(f"accept under a backlog of {backlog}", [busy], {}, {"p99/idle": ratio}, "p99 ≤ 5"))
+            await waits.received(outside.ready["port"], "http", 1)
     async with stage.peer("outside", environ={"BENCH_SMTP_STALLS": "1"}) as outside:
         config, environ = stage.write_config(
             folder / "stall", outside=outside.ready, channel="mail", concurrency=8, rules=stage.MAIL_RULES
         )
         async with stage.peer("daemon", config, environ=environ) as ours:
             port = ours.ready["port"]
-            _progress("accept while an SMTP server stalls")
+            waits.progress("accept while an SMTP server stalls")
             await load.post(port, events=1000)
             stalled = await load.steady(port, per_second=100, seconds=seconds)
             ratio = stalled.percentile(0.99) / idle.percentile(0.99)
-            rows.append(_row("accept while SMTP stalls", [stalled], {}, {"p99/idle": ratio}, "p99 ≤ 5"))
+            rows.append(row_of("accept while SMTP stalls", [stalled], {}, {"p99/idle": ratio}, "p99 ≤ 5"))
     return rows
 
 
@@ -198,6 +133,7 @@ async def _main(arguments: argparse.Namespace) -> list[Row]:
         "accept": lambda folder: accept(folder, 1.0 if quick else 3.0, 2 if quick else 5),
         "http": lambda folder: end_to_end(folder, 500 if quick else 3000, "http"),
         "mail": lambda folder: end_to_end(folder, 500 if quick else 3000, "mail"),
+        "postgres": lambda folder: shared.postgres(folder, quick=quick),
         "backlog": lambda folder: under_backlog(folder, 2000 if quick else 10_000, 2.0 if quick else 5.0),
     }
     rows: list[Row] = []
@@ -215,7 +151,7 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a rough look, in half a minute")
-    parser.add_argument("--only", action="append", choices=["accept", "http", "mail", "backlog"])
+    parser.add_argument("--only", action="append", choices=["accept", "http", "mail", "backlog", "postgres"])
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the JSON here, not below the table")
     arguments = parser.parse_args()
     rows = uvloop.run(_main(arguments))

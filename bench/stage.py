@@ -79,7 +79,13 @@ async def run(name: str, *arguments: object, within_s: float) -> dict[str, Any]:
 
 
 def write_config(
-    folder: Path, *, outside: dict[str, Any] | None, channel: str, concurrency: int, rules: str
+    folder: Path,
+    *,
+    outside: dict[str, Any] | None,
+    channel: str,
+    concurrency: int,
+    rules: str,
+    store: str = "sqlite:///store.db",
 ) -> tuple[Path, dict[str, str]]:
     """Write a configuration into `folder`; return its path and the environment it names."""
     from memonotify.standin.credentials import make_credentials
@@ -100,7 +106,7 @@ def write_config(
         f"""
 server: {{listen: "127.0.0.1:0", allowed_ips: [127.0.0.1]}}
 admin: {{listen: "127.0.0.1:0"}}
-store: sqlite:///store.db
+store: {store}
 workspaces:
   - name: acme
     tokens: ["${{env:BENCH_TOKEN}}"]

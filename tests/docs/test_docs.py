@@ -31,6 +31,7 @@ NOT_RUN = {
     "needs the stand-in": 2,
     "needs the daemon": 2,
     "needs the installed service": 1,
+    "needs several nodes": 1,
 }
 """How many blocks are not run, by the reason that their mark gives: an unmarked one cannot hide among them."""
 
