@@ -10,6 +10,8 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+_VACUUM = "autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.05"
+
 
 def upgrade() -> None:
     """Make every table of the first version."""
@@ -202,3 +204,6 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["event_seq"], ["events.seq"], name=op.f("fk_documents_event_seq"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("event_seq", "path", name=op.f("pk_documents")),
     )
+    if op.get_bind().dialect.name == "postgresql":
+        for name in ("events", "deliveries", "attempts", "decisions", "snapshots", "failures"):
+            op.execute(f"ALTER TABLE {name} SET ({_VACUUM})")
