@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shlex
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from memonotify.cli.options import example
+from memonotify.errors import MemonotifyError
 
 if TYPE_CHECKING:
     from memonotify.standin.mailbox import Arrival
@@ -39,8 +42,8 @@ def demo(once: bool, language: str, folder: Path | None, any_port: bool, log_lev
     try:
         import aiosmtpd  # noqa: F401 - asked here for the sake of the sentence
     except ImportError:
-        raise click.ClickException(
-            "the demo's mailbox needs one more package: pip install 'memonotify[demo]'"
+        raise MemonotifyError(
+            f"the demo's mailbox needs one more package: {shlex.quote(sys.executable)} -m pip install aiosmtpd"
         ) from None
 
     from memonotify import logs
