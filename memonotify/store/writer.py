@@ -17,10 +17,11 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection
 
-from memonotify.errors import StoreError, StoreUnavailable
+from memonotify.errors import StoreError, StoreUnavailable, StoreUnusable
 from memonotify.metrics import Metrics
 from memonotify.model import Clock
 from memonotify.store.faults import is_passing, translate
+from memonotify.store.trouble import Trouble
 
 Argument = TypeVar("Argument")
 Result = TypeVar("Result")
@@ -57,6 +58,7 @@ class Writer:
         self._metrics = metrics
         self._before_commit = before_commit
         self._whole = whole
+        self._trouble = Trouble(clock)
         self._waiting: deque[_Operation] = deque()
         self._signal = threading.Event()
         self._is_waking = False
@@ -126,6 +128,7 @@ class Writer:
             self._signal.wait(_BEAT_S)
             self._signal.clear()
             self._beat = self._clock.monotonic()
+            self._trouble.beat()
             while batch := self._take():
                 self._tell(_answer_all, batch, self._write(batch))
                 self._beat = self._clock.monotonic()
@@ -150,15 +153,21 @@ class Writer:
     def _write(self, batch: list[_Operation]) -> list[Any]:
         """Return each operation's result, or the error that it failed with."""
         try:
-            return self._commit(batch)
+            results = self._commit(batch)
         except Exception as error:  # noqa: BLE001 - handed to whoever waits
             if self._metrics is not None:
                 self._metrics.store_errors.inc()
+            said = translate(error)
+            if isinstance(said, (StoreUnavailable, StoreUnusable)):
+                self._trouble.failed(said)
             if is_passing(error):
                 self._disconnect()
-                return [translate(error)] * len(batch)
+                return [said] * len(batch)
             if len(batch) == 1:
-                return [translate(error)]
+                return [said]
+        else:
+            self._trouble.worked()
+            return results
         # One of them is at fault, and not the disk: alone, each gets what it deserves.
         return [self._write([operation])[0] for operation in batch]
 
