@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import random
 from difflib import get_close_matches
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from memonotify.cli.options import example
+from memonotify.cli.signals import until_signal
 from memonotify.errors import ControlError
 
 if TYPE_CHECKING:
@@ -68,16 +68,8 @@ def bank(
         credentials = make_credentials()
         credentials.save(folder)
     chance = random.Random(seed)  # noqa: S311 - believable data, not secrecy
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(
-            _run(
-                credentials,
-                folder.resolve(),
-                webhooks,
-                token,
-                {"random": chance, "port": port, "speed": speed, "quota": quota},
-            )
-        )
+    settings = {"random": chance, "port": port, "speed": speed, "quota": quota}
+    asyncio.run(until_signal(_run(credentials, folder.resolve(), webhooks, token, settings)))
 
 
 async def _run(
