@@ -21,7 +21,7 @@ from aiohttp import web
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from memonotify.model import Clock
-from memonotify.standin.slackview import mrkdwn
+from memonotify.standin import slackview
 
 MAX_KEPT: Final = 200
 _MAX_BYTES: Final = 10 * 1024 * 1024
@@ -158,8 +158,7 @@ class Mailbox:
         data = _json(body)
         if not isinstance(data, dict) or not (data.get("text") or data.get("blocks")):
             return web.Response(status=400, text="invalid_payload")
-        title = mrkdwn(str(data.get("text", "")).split("\n", 1)[0]).striptags()
-        self._add("slack", title, headers=_headers(request), body=body, data=data)
+        self._add("slack", slackview.title(data), headers=_headers(request), body=body, data=data)
         return web.Response(text="ok")
 
     async def _hook(self, request: web.Request) -> web.Response:
