@@ -135,7 +135,7 @@ def _control(content: str) -> Markup:
     target, _, label = content.partition("|")
     if target.startswith("!date"):
         return Markup("{}").format(_decoded(label))
-    if target[0] in "@#!":
+    if target.startswith(("@", "#", "!")):
         sign = "#" if target[0] == "#" else "@"
         name = _decoded(label or target[1:]).removeprefix(sign)
         return Markup("<span class=mention>{}{}</span>").format(sign, name)
