@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import structlog
 
 from memonotify.cli import root
 from memonotify.cli.ending import status_of
@@ -25,7 +27,17 @@ Run = Callable[..., Ended]
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
+def logging_left_alone() -> Iterator[None]:
+    """Undo what a command configures: it would log to a stream that only this test has."""
+    kept, handlers, level = structlog.get_config(), logging.root.handlers[:], logging.root.level
+    yield
+    structlog.configure(**kept)
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], logging_left_alone: None) -> Run:
     """Run `memonotify` with these arguments."""
 
     def runs(*arguments: str | Path) -> Ended:
