@@ -10,6 +10,7 @@ import logging
 import sys
 import traceback
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Literal, cast
 
 import structlog
@@ -57,10 +58,19 @@ class _LibraryLines(logging.Formatter):
             "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z"),
         }
         if record.exc_info is not None and record.exc_info[0] is not None:
-            frames = traceback.extract_tb(record.exc_info[2])
             line["error"] = record.exc_info[0].__name__
-            line["at"] = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+            line["at"] = _place(record.exc_info[2])
         return json.dumps(line, ensure_ascii=False)
+
+
+def _place(trace: TracebackType | None) -> str:
+    frames = traceback.extract_tb(trace)
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+
+
+def place_of(error: BaseException) -> str:
+    """Return where it was raised, as `file:line`; "" where it never was."""
+    return _place(error.__traceback__)
 
 
 def logger() -> structlog.typing.FilteringBoundLogger:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import json
 from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -20,17 +19,18 @@ from aiohttp.web_request import BaseRequest
 from memonotify.config.values import Server, Workspace
 from memonotify.errors import StoreError
 from memonotify.intake.addresses import client_address, is_allowed
+from memonotify.intake.answers import Fixed, error_body
+from memonotify.intake.connections import connections
 from memonotify.intake.events import InvalidEvent, read_event
 from memonotify.intake.listening import bound_address, listen
 from memonotify.intake.refusals import RefusalLog
-from memonotify.logs import logger
 from memonotify.metrics import Metrics
 from memonotify.model import Clock, Event
 
 MAX_BODY_BYTES: Final = 64 * 1024
 RETRY_AFTER_S: Final = 30
 _PREFIX: Final = "/webhooks/"
-_STATUSES: Final = (204, 400, 401, 403, 404, 405, 408, 413, 415, 503)
+_STATUSES: Final = (204, 400, 401, 403, 404, 405, 408, 413, 415, 500, 503)
 
 
 class _Refused(Exception):  # noqa: N818 - it becomes an answer, not a failure
@@ -42,31 +42,6 @@ class _Refused(Exception):  # noqa: N818 - it becomes an answer, not a failure
         self.code = code
         self.message = message
         self.headers = headers
-
-
-class _NoContent(web.StreamResponse):
-    """204, the answer to almost every request, written as the bytes it always is.
-
-    aiohttp builds a response's headers anew each time, which costs as much as reading the event. This one keeps no
-    state, so one object answers every request of its kind.
-    """
-
-    _KEPT: Final = b"HTTP/1.1 204 No Content\r\n\r\n"
-    _CLOSED: Final = b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"
-
-    def __init__(self, *, keep_alive: bool) -> None:
-        super().__init__(status=204)
-        self._keep_alive = keep_alive
-        self._bytes = self._KEPT if keep_alive else self._CLOSED
-
-    async def prepare(self, request: BaseRequest) -> None:
-        transport = request.transport
-        if transport is None:
-            raise ConnectionResetError("the caller is gone")
-        transport.write(self._bytes)
-
-    async def write_eof(self, data: bytes = b"") -> None:
-        """Do nothing: all of it is written."""
 
 
 class _Caller(NamedTuple):
@@ -133,7 +108,7 @@ class Intake:
         self._backlog = backlog
         self._clock = clock
         self._metrics = metrics
-        self._refusals = RefusalLog(clock)
+        self._refusals = RefusalLog(clock, count=self._count)
         self._identify = lru_cache(maxsize=4096)(self._identify_uncached)
         self._answered = {status: metrics.requests.labels(str(status)) for status in _STATUSES}
         self._new = {workspace.name: metrics.events.labels(workspace.name, "new") for workspace in workspaces}
@@ -149,15 +124,15 @@ class Intake:
         Raises:
             ListenError: the address is taken or cannot be had.
         """
-        self._protocol = web.Server(
-            self._handle,
-            access_log=None,
+        self._protocol = web.Server(self._handle)
+        factory = connections(
+            self._protocol,
+            self._refusals,
             keepalive_timeout=self._server.keep_alive_s,
             auto_decompress=False,
             lingering_time=1.0,
-            logger=_QuietLogger(),
         )
-        self._listener = await listen(self._server.listen, self._protocol, self._server.tls)
+        self._listener = await listen(self._server.listen, factory, self._server.tls)
 
     @property
     def address(self) -> str:
@@ -175,6 +150,9 @@ class Intake:
             self._protocol = None
         if self._server.listen.unix is not None:
             self._server.listen.unix.unlink(missing_ok=True)
+
+    def _count(self, status: int) -> None:
+        self._answered[status].inc()
 
     async def _handle(self, request: BaseRequest) -> web.StreamResponse:
         started = self._clock.monotonic()
@@ -290,7 +268,7 @@ class Intake:
 def _refusal(refused: _Refused) -> web.Response:
     response = web.Response(
         status=refused.status,
-        body=json.dumps({"code": refused.code, "message": refused.message}).encode(),
+        body=error_body(refused.code, refused.message),
         content_type="application/json",
         headers=refused.headers,
     )
@@ -300,18 +278,5 @@ def _refusal(refused: _Refused) -> web.Response:
 
 
 _UNKNOWN: Final = _Caller("", is_allowed=False)
-_KEPT: Final = _NoContent(keep_alive=True)
-_CLOSED: Final = _NoContent(keep_alive=False)
-
-
-class _QuietLogger:
-    """What aiohttp would log of broken requests goes to our log as one word, without headers or addresses."""
-
-    def _log(self, message: str, *_args: object, **_fields: object) -> None:
-        logger().debug("webhook_connection", detail=message.split("\n", 1)[0])
-
-    debug = info = warning = error = _log
-
-    def exception(self, message: str, *_args: object, exc_info: object = None, **_fields: object) -> None:
-        failure = exc_info if isinstance(exc_info, BaseException) else None
-        logger().error("webhook_error", detail=message.split("\n", 1)[0], exc_info=failure)
+_KEPT: Final = Fixed(204, b"HTTP/1.1 204 No Content\r\n\r\n", keep_alive=True)
+_CLOSED: Final = Fixed(204, b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n", keep_alive=False)
