@@ -15,6 +15,8 @@ from typing import Literal, cast
 
 import structlog
 
+_ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+
 
 def configure(level: str = "info", form: Literal["auto", "json", "text"] = "auto") -> None:
     """Send logs of at least `level` to stderr, as JSON lines or, on a terminal, as coloured text."""
@@ -41,7 +43,7 @@ def configure(level: str = "info", form: Literal["auto", "json", "text"] = "auto
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_LibraryLines() if not text else logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(_LibraryText("%(levelname)s %(name)s: %(message)s") if text else _LibraryLines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
 
 
@@ -61,6 +63,13 @@ class _LibraryLines(logging.Formatter):
             line["error"] = record.exc_info[0].__name__
             line["at"] = _place(record.exc_info[2])
         return json.dumps(line, ensure_ascii=False)
+
+
+class _LibraryText(logging.Formatter):
+    """A library's record as text; of an exception, here too, only type and place are told."""
+
+    def formatException(self, ei: _ExcInfo) -> str:  # noqa: N802 - the standard library's name
+        return f"{ei[0].__name__ if ei[0] is not None else ''} at {_place(ei[2])}"
 
 
 def _place(trace: TracebackType | None) -> str:
