@@ -21,6 +21,7 @@ from aiohttp import web
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from memonotify.model import Clock
+from memonotify.standin.serverlog import SERVER_LOG
 from memonotify.standin.slackview import mrkdwn
 
 MAX_KEPT: Final = 200
@@ -93,7 +94,9 @@ class Mailbox:
         app = web.Application(client_max_size=_MAX_BYTES)
         app.add_routes([web.post("/slack", self._slack), web.route("*", "/hooks/{rest:.*}", self._hook)])
         app.add_routes(page_routes(self))
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+        self._runner = web.AppRunner(
+            app, access_log=None, logger=SERVER_LOG, handle_signals=False, shutdown_timeout=1.0
+        )
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._host, self._ports[1])
         await site.start()
