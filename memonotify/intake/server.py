@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -30,6 +31,7 @@ from memonotify.model import Clock, Event
 MAX_BODY_BYTES: Final = 64 * 1024
 RETRY_AFTER_S: Final = 30
 _PREFIX: Final = "/webhooks/"
+_ABSOLUTE: Final = re.compile(r"\Ahttps?://[^/#]*", re.IGNORECASE)
 _STATUSES: Final = (204, 400, 401, 403, 404, 405, 408, 413, 415, 500, 503)
 
 
@@ -191,7 +193,8 @@ class Intake:
     async def _accept(self, request: BaseRequest, caller: _Caller) -> None:
         if not caller.is_allowed:
             raise _Refused(403, "address_not_allowed", "This address may not post here.")
-        door = self._doors.get(request.raw_path.partition("?")[0])
+        path = request.raw_path.partition("?")[0]
+        door = self._doors.get(path) or self._doors.get(_ABSOLUTE.sub("", path))
         if door is None:
             raise _Refused(404, "not_found", "There is no such path here.")
         if request.method != "POST":

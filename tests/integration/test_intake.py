@@ -18,7 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from intakeparts import AUTH, EVENT, JSON, SERVER, FakeStore, running_intake
+from intakeparts import AUTH, EVENT, JSON, SERVER, FakeStore, answer_to, post, running_intake
 
 from memonotify.config.values import Listen, Tls
 from memonotify.errors import StoreUnavailable
@@ -113,6 +113,25 @@ async def test_a_wrong_path_or_method_is_said(client: httpx.AsyncClient, method:
     assert set(response.json()) == {"code", "message"}
     if status == 405:
         assert response.headers["Allow"] == "POST"
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        ("http://hooks.example.com/webhooks/acme", b"204"),
+        ("HTTPS://hooks.example.com:443/webhooks/acme?x=/y", b"204"),
+        ("http://hooks.example.com/webhooks/nobody", b"404"),
+        ("http://hooks.example.com", b"404"),
+        ("http://hooks.example.com?x=/webhooks/acme", b"404"),
+        ("http://hooks.example.com#/webhooks/acme", b"400"),
+        ("http://hooks.example.com/http://hooks.example.com/webhooks/acme", b"404"),
+        ("ftp://hooks.example.com/webhooks/acme", b"404"),
+    ],
+)
+async def test_an_absolute_target_is_taken_like_its_path(store: FakeStore, target: str, status: bytes) -> None:
+    async with running_intake(store) as intake:
+        answer, _, _ = await answer_to(intake.address, post(target, "Connection: close"))
+    assert answer.split()[1] == status
 
 
 async def test_the_checks_stand_in_the_contracts_order(store: FakeStore) -> None:
