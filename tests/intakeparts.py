@@ -102,9 +102,9 @@ async def raw_connection(address: str) -> AsyncIterator[tuple[asyncio.StreamRead
 
 
 async def answer_to(address: str, sent: bytes) -> tuple[bytes, dict[bytes, bytes], bytes]:
-    """Send these bytes and read until the connection is closed; return status line, headers (lower case) and body."""
+    """Send these bytes; return the first answer's status line, headers (names in lower case) and body."""
     async with raw_connection(address) as (reader, writer), asyncio.timeout(5):
         writer.write(sent)
-        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
-    status, *lines = head.split(b"\r\n")
-    return status, {name.lower(): value for name, _, value in (line.partition(b": ") for line in lines)}, body
+        status, *lines = (await reader.readuntil(b"\r\n\r\n")).removesuffix(b"\r\n\r\n").split(b"\r\n")
+        headers = {name.lower(): value for name, _, value in (line.partition(b": ") for line in lines)}
+        return status, headers, await reader.readexactly(int(headers.get(b"content-length", 0)))

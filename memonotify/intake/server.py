@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.web_request import BaseRequest
 
 from memonotify.config.values import Server, Workspace
@@ -32,7 +32,7 @@ MAX_BODY_BYTES: Final = 64 * 1024
 RETRY_AFTER_S: Final = 30
 _PREFIX: Final = "/webhooks/"
 _ABSOLUTE: Final = re.compile(r"\Ahttps?://[^/#]*", re.IGNORECASE)
-_STATUSES: Final = (204, 400, 401, 403, 404, 405, 408, 413, 415, 500, 503)
+_STATUSES: Final = (204, 400, 401, 403, 404, 405, 408, 413, 415, 417, 500, 503)
 
 
 class _Refused(Exception):  # noqa: N818 - it becomes an answer, not a failure
@@ -167,7 +167,7 @@ class Intake:
             response = _KEPT if request.keep_alive else _CLOSED
         except _Refused as refused:
             self._refusals.add(refused.code, status=refused.status, client=caller.address or "unknown")
-            response = _refusal(refused)
+            response = _refusal(refused, closes=refused.status in (408, 413) or "Expect" in request.headers)
         finally:
             self.in_progress -= 1
         self._answered[response.status].inc()
@@ -214,6 +214,8 @@ class Intake:
         length = request.content_length
         if length is not None and length > MAX_BODY_BYTES:
             raise _Refused(413, "too_large", f"The body is over {MAX_BODY_BYTES} bytes.")
+        if "Expect" in request.headers:
+            _heed_expectation(request)
         content = request.content
         if content.is_eof():
             raw = content.read_nowait(-1)
@@ -268,14 +270,29 @@ class Intake:
             self._submit(event, seq)
 
 
-def _refusal(refused: _Refused) -> web.Response:
+def _heed_expectation(request: BaseRequest) -> None:
+    """Tell a caller that asks before it sends its body to go on; what else it expects is refused."""
+    if request.version < HttpVersion11:
+        return
+    lines = request.headers.getall("Expect")
+    if {part.strip().lower() for line in lines for part in line.split(",")} - {"", "100-continue"}:
+        raise _Refused(417, "expectation_failed", "Of expectations only 100-continue is met here.")
+    if request.content.is_eof():
+        return
+    if request.transport is None:
+        raise ConnectionResetError("the caller is gone")
+    request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+def _refusal(refused: _Refused, *, closes: bool) -> web.Response:
     response = web.Response(
         status=refused.status,
         body=error_body(refused.code, refused.message),
         content_type="application/json",
         headers=refused.headers,
     )
-    if refused.status in (408, 413):
+    if closes:
+        # The body may still come, or, where the caller asked first, never: what follows would be read as the body.
         response.force_close()
     return response
 

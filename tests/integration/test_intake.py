@@ -18,7 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from intakeparts import AUTH, EVENT, JSON, SERVER, FakeStore, answer_to, post, running_intake
+from intakeparts import AUTH, EVENT, JSON, SERVER, FakeStore, answer_to, post, raw_connection, running_intake
 
 from memonotify.config.values import Listen, Tls
 from memonotify.errors import StoreUnavailable
@@ -132,6 +132,67 @@ async def test_an_absolute_target_is_taken_like_its_path(store: FakeStore, targe
     async with running_intake(store) as intake:
         answer, _, _ = await answer_to(intake.address, post(target, "Connection: close"))
     assert answer.split()[1] == status
+
+
+async def _answers_to_an_expectation(address: str, *headers: str, version: str = "1.1") -> list[bytes]:
+    """Announce an event with these headers, send it once that is asked for, and return each answer's status line."""
+    async with raw_connection(address) as (reader, writer), asyncio.timeout(5):
+        writer.write(post("/webhooks/acme", *headers, body="", version=version))
+        answers = [(await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[0]]
+        if b" 100 " in answers[0]:
+            writer.write(json.dumps(EVENT).encode())
+            answers.append((await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[0])
+        return answers
+
+
+@pytest.mark.parametrize("expect", ["100-continue", "100-Continue", "100-continue ,"])
+async def test_a_caller_that_asks_first_is_told_to_go_on(store: FakeStore, expect: str) -> None:
+    async with running_intake(store) as intake:
+        answers = await _answers_to_an_expectation(intake.address, f"Expect: {expect}")
+    assert answers == [b"HTTP/1.1 100 Continue", b"HTTP/1.1 204 No Content"]
+    assert len(store.submitted) == 1
+
+
+async def test_a_caller_that_asks_but_sends_at_once_gets_one_answer(store: FakeStore) -> None:
+    async with running_intake(store) as intake:
+        sent = post("/webhooks/acme", "Expect: 100-continue", "Connection: close")
+        assert (await answer_to(intake.address, sent))[0] == b"HTTP/1.1 204 No Content"
+
+
+async def test_a_caller_that_asks_is_refused_before_its_body_and_the_connection_ends(store: FakeStore) -> None:
+    async with running_intake(store) as intake:
+        for target, headers, status in (
+            ("/webhooks/nobody", (), b"404"),
+            ("/webhooks/beta", (), b"401"),
+            ("/webhooks/acme", ("Content-Encoding: gzip",), b"415"),
+        ):
+            answer, fields, _ = await answer_to(intake.address, post(target, "Expect: 100-continue", *headers, body=""))
+            assert answer.split()[1] == status
+            assert fields[b"connection"] == b"close"
+        big = post(body="").replace(b"Content-Length: ", b"Expect: 100-continue\r\nContent-Length: 99")
+        assert (await answer_to(intake.address, big))[0].split()[1] == b"413"
+
+
+@pytest.mark.parametrize("expect", ["200-ok", "100-continue, 200-ok", "100-continue;q=1"])
+@pytest.mark.parametrize("body", [None, ""])
+async def test_an_unknown_expectation_is_417(store: FakeStore, expect: str, body: str | None) -> None:
+    async with running_intake(store) as intake:
+        answer, headers, content = await answer_to(
+            intake.address, post("/webhooks/acme", f"Expect: {expect}", body=body)
+        )
+        assert answer.split()[1] == b"417"
+        assert headers[b"connection"] == b"close"
+        assert json.loads(content)["code"] == "expectation_failed"
+        wrong = post("/webhooks/beta", f"Expect: {expect}", body=body)
+        assert (await answer_to(intake.address, wrong))[0].split()[1] == b"401"
+    assert not store.events
+
+
+async def test_an_expectation_of_http_1_0_is_not_heard(store: FakeStore) -> None:
+    async with running_intake(store) as intake:
+        for expect in ("100-continue", "200-ok"):
+            sent = post("/webhooks/acme", f"Expect: {expect}", version="1.0")
+            assert (await answer_to(intake.address, sent))[0].split()[1] == b"204"
 
 
 async def test_the_checks_stand_in_the_contracts_order(store: FakeStore) -> None:
