@@ -32,13 +32,16 @@ class Troubles(Protocol):
     """
 
     def malformed(self, error: str, peer: str) -> None:
-        """A request could not be read; it was answered with 400."""
+        """A request could not be read."""
 
     def failed(self, error: str, place: str) -> None:
-        """A fault of ours; it was answered with 500 where nothing had been answered yet."""
+        """There was a fault of ours."""
 
     def left(self, error: str) -> None:
         """The caller went away before its request was whole."""
+
+    def answered(self, status: int) -> None:
+        """The connection itself answered a request with this."""
 
 
 class Connection(web.RequestHandler):
@@ -60,13 +63,16 @@ class Connection(web.RequestHandler):
         """Answer a request that could not be read, or whose handler raised."""
         if isinstance(exc, HttpProcessingError) and status == 400:
             self._troubles.malformed(type(exc).__name__, peer_of(self))
+            self._troubles.answered(400)
             return _MALFORMED
-        if isinstance(exc, OSError) and self.transport is None:
+        is_open = self.transport is not None and not self.transport.is_closing()
+        if isinstance(exc, OSError) and not is_open:
             self._troubles.left(type(exc).__name__)
         else:
             self._fault(exc)
-        if request.writer.output_size > 0:
-            raise ConnectionError("an answer has begun already")
+        if not is_open or request.writer.output_size > 0:
+            raise ConnectionError("nobody is left to answer, or an answer has begun already")
+        self._troubles.answered(500)
         return _FAILED
 
     def log_exception(self, *_args: Any, **fields: Any) -> None:

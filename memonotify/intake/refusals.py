@@ -32,12 +32,12 @@ class _Seldom:
 class RefusalLog:
     """One line a second and code at most; the next line says how many were left out in between.
 
-    It is told the webhook's troubles; `count` counts the answer that each of them got.
+    It is told the webhook's troubles; `answered` counts an answer by its status.
     """
 
-    def __init__(self, clock: Clock, count: Callable[[int], None]) -> None:
+    def __init__(self, clock: Clock, answered: Callable[[int], None]) -> None:
         self._seldom = _Seldom(clock)
-        self._count = count
+        self.answered = answered
 
     def add(self, code: str, **fields: object) -> None:
         """Log a refusal of this code, or count it where the last line is younger than a second."""
@@ -47,12 +47,10 @@ class RefusalLog:
 
     def malformed(self, error: str, peer: str) -> None:
         """Log what was no HTTP request, by the class of its error."""
-        self._count(400)
         self.add("bad_request", status=400, peer=peer or "unknown", error=error)
 
     def failed(self, error: str, place: str) -> None:
         """Log a fault of ours, by class and place."""
-        self._count(500)
         left_out = self._seldom.let_through("failed")
         if left_out is not None:
             logger().error("webhook_error", error=error, at=place, left_out=left_out)
@@ -82,3 +80,6 @@ class AdminLog:
 
     def left(self, error: str) -> None:
         """Say nothing: whoever asks may stop asking."""
+
+    def answered(self, status: int) -> None:
+        """Count nothing: these requests have no metric."""

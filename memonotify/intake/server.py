@@ -20,16 +20,22 @@ from aiohttp.web_request import BaseRequest
 from memonotify.config.values import Server, Workspace
 from memonotify.errors import StoreError
 from memonotify.intake.addresses import client_address, is_allowed
-from memonotify.intake.answers import Fixed, error_body
-from memonotify.intake.connections import connections
+from memonotify.intake.answers import Fixed, error_body, last_answer
+from memonotify.intake.connections import connections, peer_of
 from memonotify.intake.events import InvalidEvent, read_event
 from memonotify.intake.listening import bound_address, listen
 from memonotify.intake.refusals import RefusalLog
+from memonotify.intake.waiting import Waiting
 from memonotify.metrics import Metrics
 from memonotify.model import Clock, Event
 
 MAX_BODY_BYTES: Final = 64 * 1024
 RETRY_AFTER_S: Final = 30
+STORE_WITHIN_S: Final = 10.0
+"""So long an event may take to be stored; then the bank is told to come again."""
+
+_COME_AGAIN: Final = {"Retry-After": str(RETRY_AFTER_S)}
+_NOT_STORED: Final = "The event cannot be stored now. Come again."
 _PREFIX: Final = "/webhooks/"
 _ABSOLUTE: Final = re.compile(r"\Ahttps?://[^/#]*", re.IGNORECASE)
 _STATUSES: Final = (204, 400, 401, 403, 404, 405, 408, 413, 415, 417, 500, 503)
@@ -90,6 +96,7 @@ class Intake:
         backlog: how many events wait for evaluation.
         clock: the time of arrival.
         metrics: counts answers and events.
+        store_within_s: how long `receive` may take before the caller is told to come again.
     """
 
     def __init__(
@@ -102,6 +109,7 @@ class Intake:
         backlog: Callable[[], int],
         clock: Clock,
         metrics: Metrics,
+        store_within_s: float = STORE_WITHIN_S,
     ) -> None:
         self._server = server
         self._doors = {_PREFIX + workspace.name: _Door(workspace) for workspace in workspaces}
@@ -110,7 +118,9 @@ class Intake:
         self._backlog = backlog
         self._clock = clock
         self._metrics = metrics
-        self._refusals = RefusalLog(clock, count=self._count)
+        self._refusals = RefusalLog(clock, answered=self._count)
+        self._store_within_s = store_within_s
+        self._waiting = Waiting(store_within_s, self._give_up)
         self._identify = lru_cache(maxsize=4096)(self._identify_uncached)
         self._answered = {status: metrics.requests.labels(str(status)) for status in _STATUSES}
         self._new = {workspace.name: metrics.events.labels(workspace.name, "new") for workspace in workspaces}
@@ -150,11 +160,23 @@ class Intake:
             self._protocol.pre_shutdown()
             await self._protocol.shutdown(drain_s)
             self._protocol = None
+        self._waiting.stop()
         if self._server.listen.unix is not None:
             self._server.listen.unix.unlink(missing_ok=True)
 
     def _count(self, status: int) -> None:
         self._answered[status].inc()
+
+    def _give_up(self, connection: web.RequestHandler) -> None:
+        """Answer in place of a handler that waits for the store too long; it goes on waiting, but says no more."""
+        transport = connection.transport
+        if transport is None or transport.is_closing():
+            return
+        transport.write(_GIVEN_UP)
+        transport.close()
+        self._refusals.add("store_unavailable", status=503, peer=peer_of(connection) or "unknown")
+        self._count(503)
+        self._metrics.accept_seconds.observe(self._store_within_s)
 
     async def _handle(self, request: BaseRequest) -> web.StreamResponse:
         started = self._clock.monotonic()
@@ -208,7 +230,7 @@ class Intake:
             body, text = read_event(raw)
         except InvalidEvent as invalid:
             raise _Refused(400, "invalid_event", f"The event was refused: {invalid}.") from None
-        await self._store(door.name, body, text, caller.address)
+        await self._store(request, door.name, body, text, caller.address)
 
     async def _read(self, request: BaseRequest) -> bytes:
         length = request.content_length
@@ -235,12 +257,10 @@ class Intake:
             raise _Refused(408, "timeout", "The body did not arrive in time.") from None
         return bytes(raw)
 
-    async def _store(self, workspace: str, body: dict[str, Any], text: str, client: str) -> None:
+    async def _store(self, request: BaseRequest, workspace: str, body: dict[str, Any], text: str, client: str) -> None:
         limit = self._server.max_backlog
         if limit is not None and self._backlog() >= limit:
-            raise _Refused(
-                503, "backlog_full", "Too many events wait already. Come again.", {"Retry-After": str(RETRY_AFTER_S)}
-            )
+            raise _Refused(503, "backlog_full", "Too many events wait already. Come again.", _COME_AGAIN)
         event = Event(
             workspace=workspace,
             id=body["id"],
@@ -253,21 +273,30 @@ class Intake:
             client=client,
             text=text,
         )
+        connection = request.protocol
+        self._waiting.add(connection)
         try:
-            seq = await self._receive(event)
+            try:
+                seq = await self._receive(event)
+            finally:
+                in_time = self._waiting.remove(connection)
         except StoreError:
-            raise _Refused(
-                503,
-                "store_unavailable",
-                "The event cannot be stored now. Come again.",
-                {"Retry-After": str(RETRY_AFTER_S)},
-            ) from None
+            if not in_time:
+                raise _answered_already() from None
+            raise _Refused(503, "store_unavailable", _NOT_STORED, _COME_AGAIN) from None
         self._last_event[workspace].set(event.received_at.timestamp())
         if seq is None:
             self._known[workspace].inc()
         else:
             self._new[workspace].inc()
+            # Also where the bank was told to come again: then it is a duplicate, and nobody else hands it on.
             self._submit(event, seq)
+        if not in_time:
+            raise _answered_already()
+
+
+def _answered_already() -> ConnectionError:
+    return ConnectionAbortedError("it took too long: it was answered and the connection closed")
 
 
 def _heed_expectation(request: BaseRequest) -> None:
@@ -298,5 +327,6 @@ def _refusal(refused: _Refused, *, closes: bool) -> web.Response:
 
 
 _UNKNOWN: Final = _Caller("", is_allowed=False)
+_GIVEN_UP: Final = last_answer(503, "store_unavailable", _NOT_STORED, _COME_AGAIN)
 _KEPT: Final = Fixed(204, b"HTTP/1.1 204 No Content\r\n\r\n", keep_alive=True)
 _CLOSED: Final = Fixed(204, b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n", keep_alive=False)
