@@ -28,7 +28,9 @@ from memonotify.delivery.failures import Reporter
 from memonotify.engine.engine import Engine
 from memonotify.errors import StoreError, StoreUnusable
 from memonotify.headroom import Headroom
+from memonotify.intake.connections import connections
 from memonotify.intake.listening import bound_address, listen
+from memonotify.intake.refusals import AdminLog
 from memonotify.intake.server import Intake
 from memonotify.janitor import Janitor
 from memonotify.logs import logger
@@ -42,6 +44,7 @@ from memonotify.store.store import Store
 
 DRAIN_S: Final = 20.0
 _STEP_S: Final = 5.0
+_KEEP_ALIVE_S: Final = 15.0
 _SWITCH_S: Final = 0.0003
 
 LOOK_SHARED_S: Final = 1.0
@@ -174,6 +177,7 @@ class App:
             on_lead=self._on_lead,
             on_hint=self.engine.look,
         )
+        self._admin_log = AdminLog(self.clock)
         self._admin_listener: asyncio.Server | None = None
 
     async def _receive(self, event: Event) -> bool:
@@ -297,12 +301,13 @@ class App:
         await self._serve("control", control, control_app(self.operations), mode=0o600)
 
     async def _serve(self, name: str, where: Listen, app: web.Application, *, mode: int = 0o660) -> asyncio.Server:
-        runner = web.AppRunner(app, access_log=None, handle_signals=False, keepalive_timeout=15.0)
+        runner = web.AppRunner(app, handle_signals=False)
         await runner.setup()
         self._stops.append((name, runner.cleanup))
         if runner.server is None:  # pragma: no cover - setup() has just made it
             raise RuntimeError("the runner has no server")
-        listener = await listen(where, runner.server, mode=mode)
+        factory = connections(runner.server, self._admin_log, keepalive_timeout=_KEEP_ALIVE_S)
+        listener = await listen(where, factory, mode=mode)
 
         async def close() -> None:
             listener.close()

@@ -10,9 +10,12 @@ import logging
 import sys
 import traceback
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Literal, cast
 
 import structlog
+
+_ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
 
 def configure(level: str = "info", form: Literal["auto", "json", "text"] = "auto") -> None:
@@ -40,7 +43,7 @@ def configure(level: str = "info", form: Literal["auto", "json", "text"] = "auto
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_LibraryLines() if not text else logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(_LibraryText("%(levelname)s %(name)s: %(message)s") if text else _LibraryLines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
 
 
@@ -57,10 +60,26 @@ class _LibraryLines(logging.Formatter):
             "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z"),
         }
         if record.exc_info is not None and record.exc_info[0] is not None:
-            frames = traceback.extract_tb(record.exc_info[2])
             line["error"] = record.exc_info[0].__name__
-            line["at"] = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+            line["at"] = _place(record.exc_info[2])
         return json.dumps(line, ensure_ascii=False)
+
+
+class _LibraryText(logging.Formatter):
+    """A library's record as text; of an exception, here too, only type and place are told."""
+
+    def formatException(self, ei: _ExcInfo) -> str:  # noqa: N802 - the standard library's name
+        return f"{ei[0].__name__ if ei[0] is not None else ''} at {_place(ei[2])}"
+
+
+def _place(trace: TracebackType | None) -> str:
+    frames = traceback.extract_tb(trace)
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+
+
+def place_of(error: BaseException) -> str:
+    """Return where it was raised, as `file:line`; "" where it never was."""
+    return _place(error.__traceback__)
 
 
 def logger() -> structlog.typing.FilteringBoundLogger:

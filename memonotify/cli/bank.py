@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import random
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from memonotify.cli.options import example
+from memonotify.cli.signals import until_signal
 from memonotify.errors import ControlError
 
 if TYPE_CHECKING:
     from memonotify.standin.credentials import Credentials
 
 DEFAULT_PORT: Final = 7700
+_DEFAULT_URL: Final = f"http://127.0.0.1:{DEFAULT_PORT}"
 _TIMEOUT_S: Final = 10.0
 
 
@@ -66,16 +68,8 @@ def bank(
         credentials = make_credentials()
         credentials.save(folder)
     chance = random.Random(seed)  # noqa: S311 - believable data, not secrecy
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(
-            _run(
-                credentials,
-                folder.resolve(),
-                webhooks,
-                token,
-                {"random": chance, "port": port, "speed": speed, "quota": quota},
-            )
-        )
+    settings = {"random": chance, "port": port, "speed": speed, "quota": quota}
+    asyncio.run(until_signal(_run(credentials, folder.resolve(), webhooks, token, settings)))
 
 
 async def _run(
@@ -102,7 +96,8 @@ A workspace that calls it has in config.yaml:
             click.echo(f"Events go to {url}" + ("" if token else f" with the token {webhook.token.reveal()}"))
         if not webhooks:
             click.echo("Events go nowhere yet: give --webhook URL, or make one with POST /v2/webhooks")
-        click.echo("Raise one: memonotify trigger transaction_confirmed --set resource.amount=12500")
+        bank_option = "" if standin.url == _DEFAULT_URL else f" --bank {standin.url}"
+        click.echo(f"Raise one: memonotify trigger transaction_confirmed --set resource.amount=12500{bank_option}")
         await asyncio.Event().wait()
 
 
@@ -121,7 +116,7 @@ def _complete_types(_ctx: click.Context, _parameter: click.Parameter, incomplete
 @click.option(
     "--bank",
     "url",
-    default=f"http://127.0.0.1:{DEFAULT_PORT}",
+    default=_DEFAULT_URL,
     show_default=True,
     metavar="URL",
     help="Where the stand-in answers.",
@@ -150,7 +145,17 @@ def trigger(url: str, overrides: tuple[str, ...], repeat: int, event_type: str) 
         raise ControlError(f"no stand-in answers on {url}: start one with memonotify bank") from None
     if not response.is_success:
         raise ControlError(str(data.get("message", f"the stand-in answered {response.status_code}")))
+    _say_unpublished(event_type)
     click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+def _say_unpublished(event_type: str) -> None:
+    from memonotify.catalogue import EVENT_TYPES
+
+    if event_type not in EVENT_TYPES:
+        close = get_close_matches(event_type, EVENT_TYPES, n=1, cutoff=0.8)
+        hint = f" (did you mean {close[0]}?)" if close else ""
+        click.echo(f"{event_type} is not a published event type{hint}; raised all the same.", err=True)
 
 
 def _override(text: str) -> tuple[str, Any]:

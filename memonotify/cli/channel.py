@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from memonotify.cli.tables import print_json, print_rows
 from memonotify.errors import ControlError, SendError
 
 if TYPE_CHECKING:
-    from memonotify.config.values import ChannelConfig
+    from memonotify.config.values import ChannelConfig, Config
     from memonotify.model import Receipt
 
 
@@ -48,14 +49,11 @@ def test_channel(config_path: Path | None, recipients: tuple[str, ...], name: st
 
     It goes out at once, by itself: neither the store nor a running daemon takes part.
     """
+    _check(load_config_only(config_path, resolve=False).config, name, recipients)
+    # Only now, for a wrong name is told before a secret that is not filled in yet.
     config = load_config_only(config_path, resolve=True).config
-    found = config.channels.get(name)
-    if found is None:
-        raise ControlError(f"there is no channel {name!r}; the configuration has {', '.join(config.channels)}")
-    if recipients and found.type != "email":
-        raise ControlError(f"--to is for mail; {name} is a channel of type {found.type}")
     try:
-        receipt = asyncio.run(_send(found, recipients))
+        receipt = asyncio.run(_send(config.channels[name], recipients))
     except SendError as error:
         raise ControlError(f"{name} did not take the message: {error}") from None
     click.echo(f"{name} took the message ({receipt.status or 'ok'}{': ' + receipt.detail if receipt.detail else ''}).")
@@ -63,6 +61,16 @@ def test_channel(config_path: Path | None, recipients: tuple[str, ...], name: st
         click.echo(f"  but refused {refusal.recipient}: {refusal.reason} {refusal.detail}", err=True)
     if receipt.refusals:
         raise click.exceptions.Exit(1)
+
+
+def _check(config: Config, name: str, recipients: tuple[str, ...]) -> None:
+    found = config.channels.get(name)
+    if found is None:
+        close = get_close_matches(name, config.channels, n=1)
+        hint = f" (did you mean {close[0]}?)" if close else ""
+        raise ControlError(f"there is no channel {name}{hint}; known are {', '.join(config.channels)}")
+    if recipients and found.type != "email":
+        raise ControlError(f"--to is for mail; {name} is a channel of type {found.type}")
 
 
 async def _send(config: ChannelConfig, recipients: tuple[str, ...]) -> Receipt:

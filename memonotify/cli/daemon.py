@@ -83,10 +83,13 @@ class Reach:
         return asyncio.run(self._on_store(direct, read_only=read_only))
 
     async def _on_store(self, direct: Direct, *, read_only: bool) -> Any:
+        from memonotify import logs
         from memonotify.admin.operations import Operations
         from memonotify.clock import SystemClock
         from memonotify.store.store import Store
 
+        # What the store would log, the command says itself.
+        logs.configure("critical")
         clock = SystemClock()
         store = Store(self._config.store, clock=clock)
         channels = {name: channel.type for name, channel in self._config.channels.items()}

@@ -13,8 +13,8 @@ import click
 VALUED: Final = frozenset(
     {
         "--bank", "--channel", "--config", "--credentials", "--dir", "--event", "--filter", "--id", "--junit",
-        "--language", "--limit", "--log-format", "--log-level", "--lookup", "--port", "--quota", "--repeat",
-        "--resource", "--rule", "--seed", "--set", "--since", "--speed", "--state", "--to", "--token", "--webhook",
+        "--language", "--limit", "--log-format", "--log-level", "--lookup", "--node", "--port", "--quota", "--repeat",
+        "--resource", "--role", "--rule", "--seed", "--set", "--since", "--speed", "--state", "--to", "--token", "--webhook",
         "--workspace", "-c",
     }
 )  # fmt: skip
@@ -22,6 +22,10 @@ VALUED: Final = frozenset(
 
 A list, because asking the commands would import them all; a test compares it with them.
 """
+
+EVERYWHERE: Final = frozenset({"-c", "--config", "--json"})
+"""The options that may stand before every command, so that an alias can hold them; a command that has no use for one
+passes it over. Behind such a command's name they are refused: who writes one there expects it to do something."""
 
 _OF_THE_GROUP: Final = frozenset({"--help", "-h", "--version"})
 
@@ -32,11 +36,19 @@ class CommandGroup(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         before = _options(args)
         rest = args[len(before) :]
-        if before and not _OF_THE_GROUP & set(before):
+        if _OF_THE_GROUP & set(before):
+            args = [*_useful(before, set()), *rest]
+        elif before:
             if not rest and not ctx.resilient_parsing:
                 ctx.fail(f"There is no command behind {' '.join(before)}. {ctx.command_path} --help lists them.")
-            args = [*rest[:1], *(before if rest else ()), *rest[1:]]
+            args = [*rest[:1], *self._for_command(ctx, rest[0], before), *rest[1:]] if rest else []
         return super().parse_args(ctx, args)
+
+    def _for_command(self, ctx: click.Context, name: str, options: list[str]) -> list[str]:
+        command = self.get_command(ctx, name) if name in self.list_commands(ctx) else None
+        if command is None or isinstance(command, click.Group):
+            return options
+        return _useful(options, {option for parameter in command.params for option in parameter.opts})
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -55,6 +67,19 @@ def _options(args: list[str]) -> list[str]:
     while end < len(args) and args[end].startswith("-") and args[end] != "--":
         end += 2 if args[end] in VALUED else 1
     return args[:end]
+
+
+def _useful(options: list[str], own: set[str]) -> list[str]:
+    """Return the options with their values, less those of EVERYWHERE that are none of a command's `own`."""
+    kept: list[str] = []
+    left = options
+    while left:
+        width = 2 if left[0] in VALUED else 1
+        name = left[0].partition("=")[0] if left[0].startswith("--") else left[0][:2]
+        if name in own or name not in EVERYWHERE:
+            kept += left[:width]
+        left = left[width:]
+    return kept
 
 
 def options_with_values(command: click.Command) -> set[str]:

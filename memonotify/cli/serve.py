@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
 from memonotify import sdnotify
 from memonotify.cli.options import config_option, example, load_all
+from memonotify.cli.signals import on_signal
 from memonotify.errors import ConfigError
 
 if TYPE_CHECKING:
     from memonotify.app import App
     from memonotify.config.values import Config
     from memonotify.rules.values import Ruleset
-
-_ENDED_BY_SECOND_SIGNAL: Final = 130
 
 
 @click.command(epilog=example("memonotify serve -c /etc/memonotify/config.yaml"))
@@ -52,8 +50,8 @@ _ENDED_BY_SECOND_SIGNAL: Final = 130
 def serve(config_path: Path | None, log_level: str, log_format: str, role: str, node: str | None) -> None:
     """Run the daemon in the foreground.
 
-    SIGTERM and SIGINT drain what has begun and end with 0; a second signal ends at once. SIGHUP loads the rules and
-    templates again. Logs go to stderr.
+    SIGTERM and SIGINT drain what has begun and end with 0; a second one ends at once, with 143 or 130. SIGHUP loads the
+    rules and templates again. Logs go to stderr.
     """
     from memonotify import logs
 
@@ -97,12 +95,7 @@ async def _serve(app: App, load_rules: Callable[[], Ruleset]) -> None:
 
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
-
-    def end() -> None:
-        if ended.is_set():
-            logger().warning("daemon_ended_at_once")
-            os._exit(_ENDED_BY_SECOND_SIGNAL)
-        ended.set()
+    on_signal(ended.set, at_once=lambda: logger().warning("daemon_ended_at_once"))
 
     reloading = asyncio.Lock()
     reloads: set[asyncio.Task[None]] = set()
@@ -117,9 +110,6 @@ async def _serve(app: App, load_rules: Callable[[], Ruleset]) -> None:
                 logger().error("reload_refused", problem=str(problem))
         else:
             logger().info("rules_reloaded", rules=app.describe()["rules"])
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, end)
 
     def on_hangup() -> None:
         task = loop.create_task(reload(), name="reload")

@@ -123,7 +123,9 @@ class Courier:
                 for lane in self._lanes.values():
                     await lane.drained()
         except TimeoutError:
-            logger().warning("courier_cut", **{name: lane.state.sending for name, lane in self._lanes.items()})
+            # A start that failed gives no time at all, and then there is mostly nothing to cut.
+            if under_way := {name: count for name, lane in self._lanes.items() if (count := lane.state.under_way)}:
+                logger().warning("courier_cut", **under_way)
         finally:
             await self._cut()
 

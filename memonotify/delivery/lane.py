@@ -64,6 +64,11 @@ class LaneState:
     sending: int
     settling: int
 
+    @property
+    def under_way(self) -> int:
+        """How many were begun and are not written as sent or failed."""
+        return self.sending + self.settling
+
 
 class Lane:
     """The lane of one channel; `slots` is how many sends it may have in flight."""

@@ -119,6 +119,7 @@ class Engine:
         self._counters: dict[str, Metric] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._busy: set[asyncio.Task[Any]] = set()
+        self._waiting = 0
         self._stopping = False
 
     @property
@@ -328,14 +329,22 @@ class Engine:
 
     async def _with_store(self, work: Callable[[], Awaitable[T]]) -> T:
         """Do it again until the store can be written: a full disk loses nothing."""
-        pause_s = _STORE_WAIT_S
-        while True:
-            try:
-                return await work()
-            except StoreUnavailable as error:
-                self._log.warning("store_unavailable", detail=str(error), wait_s=pause_s)
-                await self._pause(pause_s)
-                pause_s = min(pause_s * 2, _STORE_WAIT_MAX_S)
+        pause_s, is_waiting = _STORE_WAIT_S, False
+        try:
+            while True:
+                try:
+                    return await work()
+                except StoreUnavailable as error:
+                    if not is_waiting:
+                        is_waiting = True
+                        self._waiting += 1
+                        # Of all that wait at the same time the first tells it.
+                        if self._waiting == 1:
+                            self._log.warning("evaluation_waits", detail=str(error))
+                    await self._pause(pause_s)
+                    pause_s = min(pause_s * 2, _STORE_WAIT_MAX_S)
+        finally:
+            self._waiting -= is_waiting
 
     def _announce(self, evaluation: Evaluation) -> None:
         """Count and log what is now written, and wake the courier."""

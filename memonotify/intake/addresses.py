@@ -16,7 +16,9 @@ from memonotify.config.values import Network
 Address = IPv4Address | IPv6Address
 
 MAX_HOPS: Final = 32
-_FORWARDED_FOR: Final = re.compile(r'\s*for\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]*))\s*', re.IGNORECASE)
+_OWS: Final = " \t"
+_PAIR: Final = re.compile(r'\s*([^\s;,="]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]*))\s*')
+_QUOTED_PAIR: Final = re.compile(r"\\(.)")
 
 
 def parse_address(text: str) -> Address | None:
@@ -61,12 +63,27 @@ def _split_quoted(text: str, separator: str) -> list[str]:
 
 
 def _forwarded_hops(lines: Iterable[str]) -> list[str]:
-    hops = []
-    for element in _split_quoted(",".join(lines), ","):
-        found = [match for part in _split_quoted(element, ";") if (match := _FORWARDED_FOR.fullmatch(part))]
-        # An element that does not say for whom it speaks names nobody, and nobody is not trusted.
-        hops.append((found[0][1] or found[0][2] or "") if len(found) == 1 else "")
-    return hops
+    # Line by line: a quote that a caller left open in its own line must not swallow the line that a proxy added.
+    return [_named(element) for line in lines for element in _split_quoted(line, ",") if element.strip(_OWS)]
+
+
+def _named(element: str) -> str:
+    """Return for whom an element of Forwarded speaks, as it is written there; "" where that is not clear."""
+    names = []
+    for pair in _split_quoted(element, ";"):
+        if not pair.strip(_OWS):
+            continue
+        match = _PAIR.fullmatch(pair)
+        if match is None:
+            # What cannot be read may hide what a proxy added: then the element names nobody, and nobody is not trusted.
+            return ""
+        if match[1].lower() == "for":
+            names.append(match[3] if match[2] is None else _QUOTED_PAIR.sub(r"\1", match[2]))
+    return names[0] if len(names) == 1 else ""
+
+
+def _plain_hops(lines: Iterable[str]) -> list[str]:
+    return [hop for line in lines for hop in line.split(",") if hop.strip(_OWS)]
 
 
 def _is_in(address: Address, networks: Sequence[Network]) -> bool:
@@ -79,20 +96,16 @@ def client_address(
     """Return the caller's address, or None where it cannot be known.
 
     `peer` is the address of the connection, None on a unix socket (whose peer is this machine, and so trusted).
-    `forwarded` and `x_forwarded_for` are the lines of those headers; the first of them wins where both are there.
-    The client is the rightmost address that is not a trusted proxy, and the leftmost where all are trusted.
+    `forwarded` and `x_forwarded_for` are the lines of those headers; the first of them wins where both are there. Their
+    empty elements are skipped (RFC 9110 §5.6.1), and a header without any other says nothing. The client is the
+    rightmost address that is not a trusted proxy, and the leftmost where all are trusted.
     """
     nearest = None
     if peer is not None:
         nearest = parse_address(peer)
         if nearest is None or not _is_in(nearest, trusted):
             return nearest
-    if forwarded:
-        hops = _forwarded_hops(forwarded)
-    elif x_forwarded_for:
-        hops = ",".join(x_forwarded_for).split(",")
-    else:
-        return nearest
+    hops = _forwarded_hops(forwarded) or _plain_hops(x_forwarded_for)
     address = nearest
     for hop in reversed(hops[-MAX_HOPS:]):
         address = parse_address(hop)

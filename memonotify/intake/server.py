@@ -9,28 +9,36 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import json
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.web_request import BaseRequest
 
 from memonotify.config.values import Server, Workspace
 from memonotify.errors import StoreError
 from memonotify.intake.addresses import client_address, is_allowed
+from memonotify.intake.answers import Fixed, error_body, last_answer
+from memonotify.intake.connections import connections, peer_of
 from memonotify.intake.events import InvalidEvent, read_event
 from memonotify.intake.listening import bound_address, listen
 from memonotify.intake.refusals import RefusalLog
-from memonotify.logs import logger
+from memonotify.intake.waiting import Waiting
 from memonotify.metrics import Metrics
 from memonotify.model import Clock, Event
 
 MAX_BODY_BYTES: Final = 64 * 1024
 RETRY_AFTER_S: Final = 30
+STORE_WITHIN_S: Final = 10.0
+"""So long an event may take to be stored; then the bank is told to come again."""
+
+_COME_AGAIN: Final = {"Retry-After": str(RETRY_AFTER_S)}
+_NOT_STORED: Final = "The event cannot be stored now. Come again."
 _PREFIX: Final = "/webhooks/"
-_STATUSES: Final = (204, 400, 401, 403, 404, 405, 408, 413, 415, 503)
+_ABSOLUTE: Final = re.compile(r"\Ahttps?://[^/#]*", re.IGNORECASE)
+_STATUSES: Final = (204, 400, 401, 403, 404, 405, 408, 413, 415, 417, 500, 503)
 
 
 class _Refused(Exception):  # noqa: N818 - it becomes an answer, not a failure
@@ -42,31 +50,6 @@ class _Refused(Exception):  # noqa: N818 - it becomes an answer, not a failure
         self.code = code
         self.message = message
         self.headers = headers
-
-
-class _NoContent(web.StreamResponse):
-    """204, the answer to almost every request, written as the bytes it always is.
-
-    aiohttp builds a response's headers anew each time, which costs as much as reading the event. This one keeps no
-    state, so one object answers every request of its kind.
-    """
-
-    _KEPT: Final = b"HTTP/1.1 204 No Content\r\n\r\n"
-    _CLOSED: Final = b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"
-
-    def __init__(self, *, keep_alive: bool) -> None:
-        super().__init__(status=204)
-        self._keep_alive = keep_alive
-        self._bytes = self._KEPT if keep_alive else self._CLOSED
-
-    async def prepare(self, request: BaseRequest) -> None:
-        transport = request.transport
-        if transport is None:
-            raise ConnectionResetError("the caller is gone")
-        transport.write(self._bytes)
-
-    async def write_eof(self, data: bytes = b"") -> None:
-        """Do nothing: all of it is written."""
 
 
 class _Caller(NamedTuple):
@@ -112,6 +95,7 @@ class Intake:
         backlog: how many events wait for evaluation.
         clock: the time of arrival.
         metrics: counts answers and events.
+        store_within_s: how long `receive` may take before the caller is told to come again.
     """
 
     def __init__(
@@ -123,6 +107,7 @@ class Intake:
         backlog: Callable[[], int],
         clock: Clock,
         metrics: Metrics,
+        store_within_s: float = STORE_WITHIN_S,
     ) -> None:
         self._server = server
         self._doors = {_PREFIX + workspace.name: _Door(workspace) for workspace in workspaces}
@@ -130,7 +115,9 @@ class Intake:
         self._backlog = backlog
         self._clock = clock
         self._metrics = metrics
-        self._refusals = RefusalLog(clock)
+        self._refusals = RefusalLog(clock, answered=self._count)
+        self._store_within_s = store_within_s
+        self._waiting = Waiting(store_within_s, self._give_up)
         self._identify = lru_cache(maxsize=4096)(self._identify_uncached)
         self._answered = {status: metrics.requests.labels(str(status)) for status in _STATUSES}
         self._new = {workspace.name: metrics.events.labels(workspace.name, "new") for workspace in workspaces}
@@ -146,15 +133,15 @@ class Intake:
         Raises:
             ListenError: the address is taken or cannot be had.
         """
-        self._protocol = web.Server(
-            self._handle,
-            access_log=None,
+        self._protocol = web.Server(self._handle)
+        factory = connections(
+            self._protocol,
+            self._refusals,
             keepalive_timeout=self._server.keep_alive_s,
             auto_decompress=False,
             lingering_time=1.0,
-            logger=_QuietLogger(),
         )
-        self._listener = await listen(self._server.listen, self._protocol, self._server.tls)
+        self._listener = await listen(self._server.listen, factory, self._server.tls)
 
     @property
     def address(self) -> str:
@@ -170,8 +157,23 @@ class Intake:
             self._protocol.pre_shutdown()
             await self._protocol.shutdown(drain_s)
             self._protocol = None
+        self._waiting.stop()
         if self._server.listen.unix is not None:
             self._server.listen.unix.unlink(missing_ok=True)
+
+    def _count(self, status: int) -> None:
+        self._answered[status].inc()
+
+    def _give_up(self, connection: web.RequestHandler) -> None:
+        """Answer in place of a handler that waits for the store too long; it goes on waiting, but says no more."""
+        transport = connection.transport
+        if transport is None or transport.is_closing():
+            return
+        transport.write(_GIVEN_UP)
+        transport.close()
+        self._refusals.add("store_unavailable", status=503, peer=peer_of(connection) or "unknown")
+        self._count(503)
+        self._metrics.accept_seconds.observe(self._store_within_s)
 
     async def _handle(self, request: BaseRequest) -> web.StreamResponse:
         started = self._clock.monotonic()
@@ -184,7 +186,7 @@ class Intake:
             response = _KEPT if request.keep_alive else _CLOSED
         except _Refused as refused:
             self._refusals.add(refused.code, status=refused.status, client=caller.address or "unknown")
-            response = _refusal(refused)
+            response = _refusal(refused, closes=refused.status in (408, 413) or "Expect" in request.headers)
         finally:
             self.in_progress -= 1
         self._answered[response.status].inc()
@@ -210,7 +212,8 @@ class Intake:
     async def _accept(self, request: BaseRequest, caller: _Caller) -> None:
         if not caller.is_allowed:
             raise _Refused(403, "address_not_allowed", "This address may not post here.")
-        door = self._doors.get(request.raw_path.partition("?")[0])
+        path = request.raw_path.partition("?")[0]
+        door = self._doors.get(path) or self._doors.get(_ABSOLUTE.sub("", path))
         if door is None:
             raise _Refused(404, "not_found", "There is no such path here.")
         if request.method != "POST":
@@ -224,12 +227,14 @@ class Intake:
             body, text = read_event(raw)
         except InvalidEvent as invalid:
             raise _Refused(400, "invalid_event", f"The event was refused: {invalid}.") from None
-        await self._store(door.name, body, text, caller.address)
+        await self._store(request, door.name, body, text, caller.address)
 
     async def _read(self, request: BaseRequest) -> bytes:
         length = request.content_length
         if length is not None and length > MAX_BODY_BYTES:
             raise _Refused(413, "too_large", f"The body is over {MAX_BODY_BYTES} bytes.")
+        if "Expect" in request.headers:
+            _heed_expectation(request)
         content = request.content
         if content.is_eof():
             raw = content.read_nowait(-1)
@@ -249,12 +254,10 @@ class Intake:
             raise _Refused(408, "timeout", "The body did not arrive in time.") from None
         return bytes(raw)
 
-    async def _store(self, workspace: str, body: dict[str, Any], text: str, client: str) -> None:
+    async def _store(self, request: BaseRequest, workspace: str, body: dict[str, Any], text: str, client: str) -> None:
         limit = self._server.max_backlog
         if limit is not None and self._backlog() >= limit:
-            raise _Refused(
-                503, "backlog_full", "Too many events wait already. Come again.", {"Retry-After": str(RETRY_AFTER_S)}
-            )
+            raise _Refused(503, "backlog_full", "Too many events wait already. Come again.", _COME_AGAIN)
         event = Event(
             workspace=workspace,
             id=body["id"],
@@ -267,47 +270,58 @@ class Intake:
             client=client,
             text=text,
         )
+        connection = request.protocol
+        self._waiting.add(connection)
         try:
-            is_new = await self._receive(event)
+            try:
+                is_new = await self._receive(event)
+            finally:
+                in_time = self._waiting.remove(connection)
         except StoreError:
-            raise _Refused(
-                503,
-                "store_unavailable",
-                "The event cannot be stored now. Come again.",
-                {"Retry-After": str(RETRY_AFTER_S)},
-            ) from None
+            if not in_time:
+                raise _answered_already() from None
+            raise _Refused(503, "store_unavailable", _NOT_STORED, _COME_AGAIN) from None
         self._last_event[workspace].set(event.received_at.timestamp())
         if is_new:
             self._new[workspace].inc()
         else:
             self._known[workspace].inc()
+        if not in_time:
+            raise _answered_already()
 
 
-def _refusal(refused: _Refused) -> web.Response:
+def _answered_already() -> ConnectionError:
+    return ConnectionAbortedError("it took too long: it was answered and the connection closed")
+
+
+def _heed_expectation(request: BaseRequest) -> None:
+    """Tell a caller that asks before it sends its body to go on; what else it expects is refused."""
+    if request.version < HttpVersion11:
+        return
+    lines = request.headers.getall("Expect")
+    if {part.strip().lower() for line in lines for part in line.split(",")} - {"", "100-continue"}:
+        raise _Refused(417, "expectation_failed", "Of expectations only 100-continue is met here.")
+    if request.content.is_eof():
+        return
+    if request.transport is None:
+        raise ConnectionResetError("the caller is gone")
+    request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+def _refusal(refused: _Refused, *, closes: bool) -> web.Response:
     response = web.Response(
         status=refused.status,
-        body=json.dumps({"code": refused.code, "message": refused.message}).encode(),
+        body=error_body(refused.code, refused.message),
         content_type="application/json",
         headers=refused.headers,
     )
-    if refused.status in (408, 413):
+    if closes:
+        # The body may still come, or, where the caller asked first, never: what follows would be read as the body.
         response.force_close()
     return response
 
 
 _UNKNOWN: Final = _Caller("", is_allowed=False)
-_KEPT: Final = _NoContent(keep_alive=True)
-_CLOSED: Final = _NoContent(keep_alive=False)
-
-
-class _QuietLogger:
-    """What aiohttp would log of broken requests goes to our log as one word, without headers or addresses."""
-
-    def _log(self, message: str, *_args: object, **_fields: object) -> None:
-        logger().debug("webhook_connection", detail=message.split("\n", 1)[0])
-
-    debug = info = warning = error = _log
-
-    def exception(self, message: str, *_args: object, exc_info: object = None, **_fields: object) -> None:
-        failure = exc_info if isinstance(exc_info, BaseException) else None
-        logger().error("webhook_error", detail=message.split("\n", 1)[0], exc_info=failure)
+_GIVEN_UP: Final = last_answer(503, "store_unavailable", _NOT_STORED, _COME_AGAIN)
+_KEPT: Final = Fixed(204, b"HTTP/1.1 204 No Content\r\n\r\n", keep_alive=True)
+_CLOSED: Final = Fixed(204, b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n", keep_alive=False)

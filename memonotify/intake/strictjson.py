@@ -44,18 +44,12 @@ _decoder = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant,
 
 def _check_depth(value: Any) -> None:
     level = [value]
-    depth = 0
-    while level:
-        depth += 1
-        if depth > MAX_DEPTH + 1:
-            raise StrictJsonError(f"nested deeper than {MAX_DEPTH}")
-        following: list[Any] = []
-        for item in level:
-            if isinstance(item, dict):
-                following.extend(item.values())
-            elif isinstance(item, list):
-                following.extend(item)
-        level = following
+    for _ in range(MAX_DEPTH + 1):
+        level = [item for item in level if isinstance(item, dict | list)]
+        if not level:
+            return
+        level = [inner for item in level for inner in (item.values() if isinstance(item, dict) else item)]
+    raise StrictJsonError(f"nested deeper than {MAX_DEPTH}")
 
 
 def _check_text(value: Any) -> None:

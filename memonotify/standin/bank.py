@@ -28,6 +28,7 @@ from memonotify.standin.data import France
 from memonotify.standin.gate import Allowance, Fault, Faults, Gate, Handler
 from memonotify.standin.orders import Order
 from memonotify.standin.resources import Builder, Hints, fill
+from memonotify.standin.serverlog import SERVER_LOG
 from memonotify.standin.trigger import Trigger
 from memonotify.standin.verification import Verifier
 from memonotify.standin.webhooks import Post, Poster, Webhook
@@ -103,7 +104,7 @@ class StandInBank:
         self._poster = self._posting()
         app = web.Application(middlewares=[self._middleware()], client_max_size=_MAX_BODY)
         app.add_routes([*Api(self).routes(), *Control(self).routes()])
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        self._runner = web.AppRunner(app, access_log=None, logger=SERVER_LOG, shutdown_timeout=1.0)
         await self._runner.setup()
         host, port = self._listen
         try:

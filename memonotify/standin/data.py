@@ -7,6 +7,7 @@ names are made up. Check digits: ISO 13616 (IBAN), the French RIB key, the Belgi
 from __future__ import annotations
 
 import random
+import unicodedata
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
@@ -175,7 +176,8 @@ class France:
 
     def email(self, name: str) -> str:
         """Return a mail address for a name; the domain is one that nobody can have."""
-        plain = "".join(sign for sign in name.lower() if sign.isascii() and (sign.isalnum() or sign == " "))
+        letters = unicodedata.normalize("NFKD", name.lower())
+        plain = "".join(sign for sign in letters if sign.isascii() and (sign.isalnum() or sign == " "))
         return ".".join(plain.split()[:2]) + "@example.com"
 
     def address(self) -> dict[str, str]:

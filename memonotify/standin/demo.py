@@ -1,7 +1,7 @@
 """The demo: stand-in bank, mailbox and daemon in one process, on the shipped rules, with events flowing.
 
 Comes in: nothing but ports; goes out: mails, Slack messages and HTTP notifications in the mailbox, and a line on the
-terminal for each. It writes a configuration like a user's into a folder of its own and loads it as `serve` does.
+terminal for each. It loads a configuration like a user's, from a folder of its own, as `serve` does.
 """
 
 from __future__ import annotations
@@ -11,19 +11,17 @@ import base64
 import contextlib
 import random
 import secrets
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from memonotify.app import App
 from memonotify.clock import SystemClock
 from memonotify.config.loader import load_config
-from memonotify.defaults import shipped
 from memonotify.errors import ListenError, MemonotifyError
 from memonotify.rules.loader import load_rules
 from memonotify.standin.bank import StandInBank
+from memonotify.standin.demofiles import DemoFiles, Surroundings
 from memonotify.standin.mailbox import Arrival, Mailbox
 from memonotify.templating import Templates
 
@@ -69,35 +67,6 @@ _STORY: Final[tuple[tuple[str, Mapping[str, Any]], ...]] = (
     ("loan_repaid", {"event.resource_type": "loan"}),
 )
 
-_CONFIG: Final = """\
-# What the demo runs on. A configuration of your own looks the same: see config.example.yaml.
-server: {{listen: "127.0.0.1:{webhook_port}", allowed_ips: [127.0.0.1]}}
-admin: {{listen: "127.0.0.1:{admin_port}", token: "${{env:MEMONOTIFY_ADMIN_TOKEN}}"}}
-store: sqlite:///var/memonotify.db
-workspaces:
-  - name: acme
-    tokens: ["${{env:ACME_WEBHOOK_TOKEN}}"]
-    api:
-      base_url: {bank}
-      thumbprint: ${{env:ACME_THUMBPRINT}}
-      secret: ${{env:ACME_SECRET}}
-      private_key: ${{file:secrets/acme.pem}}
-channels:
-  finance-mail:
-    type: email
-    host: 127.0.0.1
-    port: {smtp_port}
-    security: none
-    from: Treasury <notify@example.com>
-    to: [finance@example.com]
-  treasury-slack: {{type: slack, url: "{mailbox}/slack"}}
-  erp: {{type: http, url: "{mailbox}/hooks/bank", signing_secret: "${{env:ERP_SIGNING_SECRET}}"}}
-retry: {{first: 1s, max: 30s, give_up_after: 1h}}
-on_failure: {{channel: finance-mail, to: [ops@example.com]}}
-rules: [rules/*.yaml]
-templates: rules/templates
-"""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
@@ -113,9 +82,9 @@ class Demo:
     """Bank, mailbox and daemon together.
 
     Args:
-        folder: where configuration, rules and store are written.
+        files: where configuration, rules and store are.
         ports: where to listen.
-        language: what the messages speak, `en` or `fr`.
+        again: the command that starts it with these files again; empty where they do not stay.
         say: prints a line.
         on_arrival: called with each message that the mailbox takes.
     """
@@ -123,16 +92,16 @@ class Demo:
     def __init__(
         self,
         *,
-        folder: Path,
+        files: DemoFiles,
         ports: Ports,
-        language: str,
+        again: str,
         say: Callable[[str], None],
         on_arrival: Callable[[Arrival], None],
         random_source: random.Random | None = None,
     ) -> None:
-        self._folder = folder
+        self._files = files
         self._ports = ports
-        self._language = language
+        self._again = again
         self._say = say
         self._on_arrival = on_arrival
         self._random = random_source or random.Random()  # noqa: S311 - a show, not secrecy
@@ -144,8 +113,10 @@ class Demo:
         """Run until cancelled; with `once`, until a first message of each kind has come in.
 
         Raises:
-            MemonotifyError: a port is taken, or with `once` the messages did not come in time.
+            ConfigError: the rules in the folder are wrong.
+            MemonotifyError: a port is taken, the folder is no demo's, or with `once` the messages did not come in time.
         """
+        self._files.demand_ours()
         bank = StandInBank(clock=self._clock, random=self._random, port=self._ports.bank, quota=6000)
         mailbox = Mailbox(clock=self._clock, http_port=self._ports.mailbox, on_arrival=self._arrived)
         async with contextlib.AsyncExitStack() as stack:
@@ -191,7 +162,16 @@ class Demo:
             ) from None
 
     def _app(self, bank: StandInBank, mailbox: Mailbox, token: str) -> App:
-        self._write(bank, mailbox)
+        self._files.write(
+            Surroundings(
+                webhook_port=self._ports.webhook,
+                admin_port=self._ports.admin,
+                smtp_port=mailbox.smtp_port,
+                bank_url=bank.url,
+                mailbox_url=mailbox.url,
+                private_key=bank.credentials.private_key.reveal(),
+            )
+        )
         environ = {
             "MEMONOTIFY_ADMIN_TOKEN": secrets.token_urlsafe(18),
             "ACME_WEBHOOK_TOKEN": token,
@@ -199,37 +179,18 @@ class Demo:
             "ACME_SECRET": bank.credentials.secret.reveal(),
             "ERP_SIGNING_SECRET": "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode(),
         }
-        config = load_config(self._folder / "config.yaml", environ=environ).config
+        config = load_config(self._files.config, environ=environ).config
         templates = Templates(folder=config.templates, locale=config.locale, timezone=config.timezone)
         return App(config, load_rules(config, templates).ruleset, clock=self._clock)
-
-    def _write(self, bank: StandInBank, mailbox: Mailbox) -> None:
-        rules = shipped("rules")
-        chosen = rules if self._language == "en" else rules / self._language
-        (self._folder / "rules").mkdir(parents=True, exist_ok=True)
-        for file in chosen.glob("*.yaml"):
-            shutil.copyfile(file, self._folder / "rules" / file.name)
-        shutil.copytree(rules / "templates", self._folder / "rules" / "templates", dirs_exist_ok=True)
-        secrets_folder = self._folder / "secrets"
-        secrets_folder.mkdir(mode=0o700, exist_ok=True)
-        key = secrets_folder / "acme.pem"
-        key.touch(mode=0o600)
-        key.write_text(bank.credentials.private_key.reveal(), encoding="utf-8")
-        text = _CONFIG.format(
-            webhook_port=self._ports.webhook,
-            admin_port=self._ports.admin,
-            bank=bank.url,
-            smtp_port=mailbox.smtp_port,
-            mailbox=mailbox.url,
-        )
-        (self._folder / "config.yaml").write_text(text, encoding="utf-8")
 
     def _introduce(self, bank: StandInBank, mailbox: Mailbox, app: App) -> None:
         self._say(f"Mailbox    {mailbox.url}   open this page: mails, Slack messages, HTTP calls")
         self._say(f"Bank       {bank.url}")
         self._say(f"Webhook    http://{app.webhook_address}/webhooks/acme")
         self._say(f"Metrics    http://{app.admin_address}/metrics")
-        self._say(f"Files      {self._folder}   edit the rules, then start again")
+        if self._again:
+            self._say(f"Files      {self._files.folder}   edit the rules, then start again with them:")
+            self._say(f"           {self._again}")
         self._say("")
 
     def _arrived(self, arrival: Arrival) -> None:

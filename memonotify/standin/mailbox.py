@@ -21,7 +21,8 @@ from aiohttp import web
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from memonotify.model import Clock
-from memonotify.standin.slackview import mrkdwn
+from memonotify.standin import slackview
+from memonotify.standin.serverlog import SERVER_LOG
 
 MAX_KEPT: Final = 200
 _MAX_BYTES: Final = 10 * 1024 * 1024
@@ -103,7 +104,9 @@ class Mailbox:
         app = web.Application(client_max_size=_MAX_BYTES)
         app.add_routes([web.post("/slack", self._slack), web.route("*", "/hooks/{rest:.*}", self._hook)])
         app.add_routes(page_routes(self))
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+        self._runner = web.AppRunner(
+            app, access_log=None, logger=SERVER_LOG, handle_signals=False, shutdown_timeout=1.0
+        )
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._host, self._ports[1])
         await site.start()
@@ -158,8 +161,7 @@ class Mailbox:
         data = _json(body)
         if not isinstance(data, dict) or not (data.get("text") or data.get("blocks")):
             return web.Response(status=400, text="invalid_payload")
-        title = mrkdwn(str(data.get("text", "")).split("\n", 1)[0]).striptags()
-        self._add("slack", title, headers=_headers(request), body=body, data=data)
+        self._add("slack", slackview.title(data), headers=_headers(request), body=body, data=data)
         return web.Response(text="ok")
 
     async def _hook(self, request: web.Request) -> web.Response:

@@ -23,8 +23,13 @@ _PAGE_POLICY: Final = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; frame-src 'self'; "
     "img-src 'self' data:"
 )
-# A mail is drawn as a careful client would: no scripts, nothing loaded from elsewhere.
-_MAIL_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox allow-popups"
+# A mail is drawn as a careful client would: no scripts, nothing loaded from elsewhere. Where no script runs, the same
+# origin gives nothing but that the page may measure it.
+_MAIL_POLICY: Final = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox allow-popups allow-same-origin"
+)
+_SNIPPET: Final = 300
+_UNDERLINE: Final = re.compile(r"^[=-]{3,}\s*$", re.MULTILINE)
 _UNFIT: Final = re.compile("[^A-Za-z0-9._ -]+")
 
 
@@ -47,11 +52,17 @@ def _pretty(arrival: Arrival) -> str:
     return arrival.text
 
 
+def _snippet(text: str) -> str:
+    """Return the beginning of a text as one line, without the lines that underline a heading."""
+    return " ".join(_UNDERLINE.sub("", text[:_SNIPPET]).split())
+
+
 def page_routes(mailbox: Mailbox) -> list[web.RouteDef]:
     """Return the routes of the page over this mailbox."""
     pages = Environment(loader=FileSystemLoader(_PAGES), autoescape=True)
     pages.filters["draw"] = draw
     pages.filters["pretty"] = _pretty
+    pages.filters["snippet"] = _snippet
 
     def shown(template: str, **values: Any) -> web.Response:
         return web.Response(
@@ -68,13 +79,14 @@ def page_routes(mailbox: Mailbox) -> list[web.RouteDef]:
         return arrival
 
     async def index(_request: web.Request) -> web.Response:
-        return shown("mailbox.html", arrivals=list(mailbox.arrivals), arrival=None)
+        arrivals = list(mailbox.arrivals)
+        return shown("mailbox.html", arrivals=arrivals, arrival=arrivals[0] if arrivals else None, reading=False)
 
     async def listing(_request: web.Request) -> web.Response:
         return shown("arrivals.html", arrivals=list(mailbox.arrivals), arrival=None)
 
     async def one(request: web.Request) -> web.Response:
-        return shown("mailbox.html", arrivals=list(mailbox.arrivals), arrival=found(request))
+        return shown("mailbox.html", arrivals=list(mailbox.arrivals), arrival=found(request), reading=True)
 
     async def mail(request: web.Request) -> web.Response:
         return web.Response(

@@ -74,6 +74,8 @@ _MARKS: Final = tuple(
     (re.compile(rf"(?<![\w{sign}])\{sign}(?=\S)([^{sign}\n]+)(?<=\S)\{sign}(?![\w{sign}])"), rf"<{tag}>\1</{tag}>")
     for sign, tag in (("*", "strong"), ("_", "em"), ("~", "del"))
 )
+_TAG: Final = re.compile(r"<[^>]*>")
+_SPACES: Final = re.compile(r"[ \t\r\n]+")
 _QUOTE: Final = re.compile(r"^&gt; ?(.*)$", re.MULTILINE)
 
 
@@ -110,7 +112,8 @@ def title(message: Any) -> str:
     """Return the first line of a message without mark-up; a link at its end, such as "open", is no part of it."""
     lines = str(message.get("text") or "").strip().splitlines() if isinstance(message, dict) else []
     shown = mrkdwn(_TRAILING_LINK.sub("", lines[0])) if lines else draw(message)
-    return " ".join(shown.striptags().split())
+    # Not `striptags`, which would make plain spaces of those that keep an amount together.
+    return _SPACES.sub(" ", html.unescape(_TAG.sub("", shown))).strip()
 
 
 def draw(message: Any) -> Markup:
@@ -132,7 +135,7 @@ def _control(content: str) -> Markup:
     target, _, label = content.partition("|")
     if target.startswith("!date"):
         return Markup("{}").format(_decoded(label))
-    if target[0] in "@#!":
+    if target.startswith(("@", "#", "!")):
         sign = "#" if target[0] == "#" else "@"
         name = _decoded(label or target[1:]).removeprefix(sign)
         return Markup("<span class=mention>{}{}</span>").format(sign, name)

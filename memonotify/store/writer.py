@@ -17,10 +17,11 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection
 
-from memonotify.errors import StoreError, StoreUnavailable
+from memonotify.errors import StoreError, StoreUnavailable, StoreUnusable
 from memonotify.metrics import Metrics
 from memonotify.model import Clock
 from memonotify.store.backend import Backend
+from memonotify.store.trouble import Trouble
 
 Argument = TypeVar("Argument")
 Result = TypeVar("Result")
@@ -61,6 +62,7 @@ class Writer:
         self._metrics = metrics
         self._before_commit = before_commit
         self._whole = whole
+        self._trouble = Trouble(clock)
         self._waiting: deque[_Operation] = deque()
         self._signal = threading.Event()
         self._is_waking = False
@@ -130,6 +132,7 @@ class Writer:
             self._signal.wait(_BEAT_S)
             self._signal.clear()
             self._beat = self._clock.monotonic()
+            self._trouble.beat()
             while batch := self._take():
                 self._tell(_answer_all, batch, self._write(batch))
                 self._beat = self._clock.monotonic()
@@ -156,19 +159,25 @@ class Writer:
         tries = 1
         while True:
             try:
-                return self._commit(batch)
+                results = self._commit(batch)
             except Exception as error:  # noqa: BLE001 - handed to whoever waits
                 if self._metrics is not None:
                     self._metrics.store_errors.inc()
-                if self._backend.is_conflict(error) and tries < _CONFLICT_TRIES:
+                is_conflict = self._backend.is_conflict(error)
+                if is_conflict and tries < _CONFLICT_TRIES:
                     tries += 1
                     continue
-                if self._backend.is_passing(error) or self._backend.is_conflict(error):
+                said = self._backend.translate(error)
+                if isinstance(said, (StoreUnavailable, StoreUnusable)):
+                    self._trouble.failed(said)
+                if is_conflict or self._backend.is_passing(error):
                     self._disconnect()
-                    return [self._backend.translate(error)] * len(batch)
+                    return [said] * len(batch)
                 if len(batch) == 1:
-                    return [self._backend.translate(error)]
+                    return [said]
                 break
+            self._trouble.worked()
+            return results
         # One of them is at fault, and not the disk: alone, each gets what it deserves.
         return [self._write([operation])[0] for operation in batch]
 

@@ -17,11 +17,13 @@ import pytest
 from fakes import ManualClock
 from sqlalchemy import Connection
 from storeparts import START, a_delivery, an_event, claimed, evaluated, settled, stored, written
+from structlog.testing import capture_logs
 
 from memonotify.errors import StoreError, StoreUnavailable, StoreUnusable
 from memonotify.metrics import Metrics
 from memonotify.model import DeliveryState, Evaluation, Event, StateChange
 from memonotify.store import Store
+from memonotify.store.trouble import SETTLED_S
 
 FULL = sqlite3.OperationalError("database or disk is full")
 
@@ -75,6 +77,49 @@ async def test_a_full_disk_is_said_to_everybody_who_waited_and_nothing_is_kept(
     assert len({id(answer) for answer in answers}) == 8
     assert await store.events() == []
     assert metrics.registry.get_sample_value("memonotify_store_errors_total") == 1
+
+
+async def test_a_full_disk_is_logged_once_while_it_lasts_and_once_when_it_is_over(
+    store: Store, faults: Faults, clock: ManualClock
+) -> None:
+    with capture_logs() as logs:
+        for second in range(30):
+            # Small writes may work between others that do not.
+            if second % 3:
+                faults.queued.append(FULL)
+            await asyncio.gather(*(store.receive(an_event(f"e{second}-{n}")) for n in range(5)), return_exceptions=True)
+            clock.advance(1)
+        detail = "the store cannot be used now: database or disk is full"
+        assert logs == [{"event": "store_unavailable", "log_level": "error", "detail": detail}]
+        await store.check_writable()
+        clock.advance(SETTLED_S)
+        await store.check_writable()
+        assert logs[1:] == [{"event": "store_available", "log_level": "info", "after_s": 34.0}]
+        faults.queued.append(FULL)
+        with pytest.raises(StoreUnavailable):
+            await store.check_writable()
+    assert [log["event"] for log in logs] == ["store_unavailable", "store_available", "store_unavailable"]
+
+
+async def test_damage_is_logged_once_and_never_as_over(store: Store, faults: Faults, clock: ManualClock) -> None:
+    error = sqlite3.DatabaseError("database disk image is malformed")
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    with capture_logs() as logs:
+        for _ in range(3):
+            faults.queued.append(error)
+            with pytest.raises(StoreUnusable):
+                await store.receive(an_event())
+            clock.advance(SETTLED_S)
+            await store.check_writable()
+    assert [log["event"] for log in logs] == ["store_unavailable"]
+
+
+async def test_an_operation_at_fault_is_no_trouble_of_the_store(store: Store) -> None:
+    bad = a_delivery("", id="bad")
+    object.__setattr__(bad, "entry", object())
+    with capture_logs() as logs, pytest.raises(StoreError):
+        await store.add_delivery(bad)
+    assert logs == []
 
 
 async def test_the_store_recovers_by_itself(store: Store, faults: Faults) -> None:

@@ -422,7 +422,9 @@ async def test_a_stop_does_not_wait_for_a_receiver_that_hangs(yard):
     courier = await yard.start()
     (name,) = await yard.put("erp")
     await yard.until(lambda: channel.in_flight == 1)
-    await courier.stop(0)
+    with capture_logs() as logs:
+        await courier.stop(0)
+    assert logs == [{"event": "courier_cut", "log_level": "warning", "erp": 1}]
     assert channel.in_flight == 0
     left = await yard.get(name)
     assert (left.state, left.attempts) == (SENDING, 1)
@@ -431,6 +433,14 @@ async def test_a_stop_does_not_wait_for_a_receiver_that_hangs(yard):
     await yard.start()
     await yard.until(lambda: len(yard.store.settled) == 1)
     assert [identity for _, identity in channel.got] == [name, name]
+
+
+async def test_a_stop_at_once_says_nothing_where_nothing_is_in_flight(yard):
+    yard.channel("erp")
+    courier = await yard.start()
+    with capture_logs() as logs:
+        await courier.stop(0)
+    assert logs == []
 
 
 @pytest.mark.parametrize("fault", [RuntimeError("https://hooks.example.com/secret"), asyncio.CancelledError()])

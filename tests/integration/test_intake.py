@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
@@ -19,48 +18,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from fakes import ManualClock
+from intakeparts import AUTH, EVENT, JSON, SERVER, FakeStore, answer_to, post, raw_connection, running_intake
 
-from memonotify.config.values import Listen, Server, Tls, Workspace
+from memonotify.config.values import Listen, Tls
 from memonotify.errors import StoreUnavailable
-from memonotify.intake.server import MAX_BODY_BYTES, Intake
-from memonotify.metrics import Metrics
-from memonotify.model import Event
-from memonotify.secret import Secret
-
-EVENT = {
-    "id": "e-1",
-    "date": "2024-11-12T11:14:03+00:00",
-    "event_type": "transaction_confirmed",
-    "resource_type": "transaction",
-    "resource_id": "r-1",
-}
-AUTH = {"Authorization": "Bearer new-token"}
-JSON = {"Content-Type": "application/json"}
-SERVER = Server(listen=Listen(host="127.0.0.1"), allowed_ips=(ip_network("127.0.0.1/32"),))
-
-
-class FakeStore:
-    """Stands at the store's seam; `fault` is raised by the next receive."""
-
-    def __init__(self) -> None:
-        self.events: dict[tuple[str, str], Event] = {}
-        self.submitted: list[Event] = []
-        self.fault: Exception | None = None
-        self.backlog = 0
-
-    async def receive(self, event: Event) -> bool:
-        if self.fault is not None:
-            raise self.fault
-        key = (event.workspace, event.id)
-        if key in self.events:
-            return False
-        self.events[key] = event
-        self.submitted.append(event)
-        return True
-
-
-Start = Callable[..., Any]
+from memonotify.intake.server import MAX_BODY_BYTES
 
 
 @pytest.fixture
@@ -68,29 +30,9 @@ def store() -> FakeStore:
     return FakeStore()
 
 
-@asynccontextmanager
-async def _intake(store: FakeStore, server: Server = SERVER) -> AsyncIterator[Intake]:
-    intake = Intake(
-        server,
-        [
-            Workspace(name="acme", tokens=(Secret("old-token"), Secret("new-token"))),
-            Workspace(name="beta", tokens=(Secret("beta-token"),)),
-        ],
-        receive=store.receive,
-        backlog=lambda: store.backlog,
-        clock=ManualClock(),
-        metrics=Metrics(),
-    )
-    await intake.start()
-    try:
-        yield intake
-    finally:
-        await intake.stop(1)
-
-
 @pytest.fixture
 async def client(store: FakeStore) -> AsyncIterator[httpx.AsyncClient]:
-    async with _intake(store) as intake, httpx.AsyncClient(base_url=f"http://{intake.address}") as client:
+    async with running_intake(store) as intake, httpx.AsyncClient(base_url=f"http://{intake.address}") as client:
         yield client
 
 
@@ -173,11 +115,94 @@ async def test_a_wrong_path_or_method_is_said(client: httpx.AsyncClient, method:
         assert response.headers["Allow"] == "POST"
 
 
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        ("http://hooks.example.com/webhooks/acme", b"204"),
+        ("HTTPS://hooks.example.com:443/webhooks/acme?x=/y", b"204"),
+        ("http://hooks.example.com/webhooks/nobody", b"404"),
+        ("http://hooks.example.com", b"404"),
+        ("http://hooks.example.com?x=/webhooks/acme", b"404"),
+        ("http://hooks.example.com#/webhooks/acme", b"400"),
+        ("http://hooks.example.com/http://hooks.example.com/webhooks/acme", b"404"),
+        ("ftp://hooks.example.com/webhooks/acme", b"404"),
+    ],
+)
+async def test_an_absolute_target_is_taken_like_its_path(store: FakeStore, target: str, status: bytes) -> None:
+    async with running_intake(store) as intake:
+        answer, _, _ = await answer_to(intake.address, post(target, "Connection: close"))
+    assert answer.split()[1] == status
+
+
+async def _answers_to_an_expectation(address: str, *headers: str, version: str = "1.1") -> list[bytes]:
+    """Announce an event with these headers, send it once that is asked for, and return each answer's status line."""
+    async with raw_connection(address) as (reader, writer), asyncio.timeout(5):
+        writer.write(post("/webhooks/acme", *headers, body="", version=version))
+        answers = [(await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[0]]
+        if b" 100 " in answers[0]:
+            writer.write(json.dumps(EVENT).encode())
+            answers.append((await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[0])
+        return answers
+
+
+@pytest.mark.parametrize("expect", ["100-continue", "100-Continue", "100-continue ,"])
+async def test_a_caller_that_asks_first_is_told_to_go_on(store: FakeStore, expect: str) -> None:
+    async with running_intake(store) as intake:
+        answers = await _answers_to_an_expectation(intake.address, f"Expect: {expect}")
+    assert answers == [b"HTTP/1.1 100 Continue", b"HTTP/1.1 204 No Content"]
+    assert len(store.submitted) == 1
+
+
+async def test_a_caller_that_asks_but_sends_at_once_gets_one_answer(store: FakeStore) -> None:
+    async with running_intake(store) as intake:
+        sent = post("/webhooks/acme", "Expect: 100-continue", "Connection: close")
+        assert (await answer_to(intake.address, sent))[0] == b"HTTP/1.1 204 No Content"
+
+
+async def test_a_caller_that_asks_is_refused_before_its_body_and_the_connection_ends(store: FakeStore) -> None:
+    async with running_intake(store) as intake:
+        for target, headers, status in (
+            ("/webhooks/nobody", (), b"404"),
+            ("/webhooks/beta", (), b"401"),
+            ("/webhooks/acme", ("Content-Encoding: gzip",), b"415"),
+        ):
+            answer, fields, _ = await answer_to(intake.address, post(target, "Expect: 100-continue", *headers, body=""))
+            assert answer.split()[1] == status
+            assert fields[b"connection"] == b"close"
+        big = post(body="").replace(b"Content-Length: ", b"Expect: 100-continue\r\nContent-Length: 99")
+        assert (await answer_to(intake.address, big))[0].split()[1] == b"413"
+
+
+@pytest.mark.parametrize("expect", ["200-ok", "100-continue, 200-ok", "100-continue;q=1"])
+@pytest.mark.parametrize("body", [None, ""])
+async def test_an_unknown_expectation_is_417(store: FakeStore, expect: str, body: str | None) -> None:
+    async with running_intake(store) as intake:
+        answer, headers, content = await answer_to(
+            intake.address, post("/webhooks/acme", f"Expect: {expect}", body=body)
+        )
+        assert answer.split()[1] == b"417"
+        assert headers[b"connection"] == b"close"
+        assert json.loads(content)["code"] == "expectation_failed"
+        wrong = post("/webhooks/beta", f"Expect: {expect}", body=body)
+        assert (await answer_to(intake.address, wrong))[0].split()[1] == b"401"
+    assert not store.events
+
+
+async def test_an_expectation_of_http_1_0_is_not_heard(store: FakeStore) -> None:
+    async with running_intake(store) as intake:
+        for expect in ("100-continue", "200-ok"):
+            sent = post("/webhooks/acme", f"Expect: {expect}", version="1.0")
+            assert (await answer_to(intake.address, sent))[0].split()[1] == b"204"
+
+
 async def test_the_checks_stand_in_the_contracts_order(store: FakeStore) -> None:
     elsewhere = replace(SERVER, allowed_ips=(ip_network("35.181.64.230/32"),))
-    async with _intake(store, elsewhere) as intake, httpx.AsyncClient(base_url=f"http://{intake.address}") as client:
+    async with (
+        running_intake(store, elsewhere) as intake,
+        httpx.AsyncClient(base_url=f"http://{intake.address}") as client,
+    ):
         assert (await client.get("/nowhere")).status_code == 403
-    async with _intake(store) as intake, httpx.AsyncClient(base_url=f"http://{intake.address}") as client:
+    async with running_intake(store) as intake, httpx.AsyncClient(base_url=f"http://{intake.address}") as client:
         assert (await client.get("/nowhere")).status_code == 404
         assert (await client.get("/webhooks/acme")).status_code == 405
         assert (await client.post("/webhooks/acme", content=b"x" * 70_000)).status_code == 401
@@ -233,7 +258,7 @@ async def test_a_store_that_cannot_write_is_503_and_the_bank_comes_again(
 
 
 async def test_a_backlog_over_its_limit_is_503(store: FakeStore) -> None:
-    async with _intake(store, replace(SERVER, max_backlog=2)) as intake:
+    async with running_intake(store, replace(SERVER, max_backlog=2)) as intake:
         async with httpx.AsyncClient(base_url=f"http://{intake.address}") as client:
             store.backlog = 2
             assert (await _post(client)).status_code == 503
@@ -242,7 +267,7 @@ async def test_a_backlog_over_its_limit_is_503(store: FakeStore) -> None:
 
 
 async def test_a_body_that_does_not_come_is_given_up(store: FakeStore) -> None:
-    async with _intake(store, replace(SERVER, body_timeout_s=0.05)) as intake:
+    async with running_intake(store, replace(SERVER, body_timeout_s=0.05)) as intake:
         host, _, port = intake.address.rpartition(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         writer.write(
@@ -254,7 +279,7 @@ async def test_a_body_that_does_not_come_is_given_up(store: FakeStore) -> None:
 
 
 async def test_a_connection_that_never_finishes_its_headers_is_closed(store: FakeStore) -> None:
-    async with _intake(store, replace(SERVER, keep_alive_s=0.05)) as intake:
+    async with running_intake(store, replace(SERVER, keep_alive_s=0.05)) as intake:
         host, _, port = intake.address.rpartition(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         writer.write(b"POST /webhooks/acme HTTP/1.1\r\nHost: x\r\nX-Slow: ")
@@ -270,7 +295,7 @@ async def test_headers_over_their_limit_are_refused(client: httpx.AsyncClient, s
 async def test_a_unix_socket_serves_what_a_local_proxy_forwards(store: FakeStore, tmp_path: Path) -> None:
     path = tmp_path / "web.sock"
     server = replace(SERVER, listen=Listen(unix=path), allowed_ips=(ip_network("35.181.64.230/32"),))
-    async with _intake(store, server) as intake:
+    async with running_intake(store, server) as intake:
         assert intake.address == f"unix:{path}"
         transport = httpx.AsyncHTTPTransport(uds=str(path))
         async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
@@ -286,7 +311,7 @@ async def test_a_socket_file_of_a_dead_process_is_replaced(store: FakeStore, tmp
     dead = await loop.create_unix_server(asyncio.Protocol, str(path))
     dead.close()
     await dead.wait_closed()
-    async with _intake(store, replace(SERVER, listen=Listen(unix=path))):
+    async with running_intake(store, replace(SERVER, listen=Listen(unix=path))):
         assert path.is_socket()
 
 
@@ -315,13 +340,13 @@ async def test_tls_is_spoken_where_a_certificate_is_given(store: FakeStore, tmp_
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    async with _intake(store, replace(SERVER, tls=_certificate(tmp_path))) as intake:
+    async with running_intake(store, replace(SERVER, tls=_certificate(tmp_path))) as intake:
         async with httpx.AsyncClient(base_url=f"https://{intake.address}", verify=context) as client:
             assert (await _post(client)).status_code == 204
 
 
 async def test_answers_and_events_are_counted(store: FakeStore) -> None:
-    async with _intake(store) as intake:
+    async with running_intake(store) as intake:
         async with httpx.AsyncClient(base_url=f"http://{intake.address}") as client:
             await _post(client)
             await _post(client)

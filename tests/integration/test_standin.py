@@ -582,3 +582,13 @@ async def test_a_stopped_stand_in_raises_nothing(bank):
     await bank.stop()
     with pytest.raises(StandInError, match="not running"):
         await bank.raise_event("transfer_confirmed")
+
+
+async def test_nothing_of_a_malformed_request_is_logged(bank, caplog):
+    host, port = bank.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"GET /v2/accounts HTTP/1.1\r\nHost: x\r\nAuthorization : Bearer SECRETTOK1\r\n\r\n")
+    assert b" 400 " in await reader.readline()
+    writer.close()
+    assert "BadHttpMessage" in caplog.text
+    assert "SECRETTOK1" not in caplog.text

@@ -14,14 +14,25 @@ from memonotify import logs
 
 
 @pytest.fixture
-def lines(monkeypatch):
-    stderr = io.StringIO()
-    monkeypatch.setattr(sys, "stderr", stderr)
+def stderr(monkeypatch):
+    written = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", written)
     kept, level = logging.root.handlers[:], logging.root.level
-    logs.configure(form="json")
-    yield lambda: [json.loads(line) for line in stderr.getvalue().splitlines()]
+    yield written
     logging.root.handlers[:] = kept
     logging.root.setLevel(level)
+
+
+@pytest.fixture
+def lines(stderr):
+    logs.configure(form="json")
+    return lambda: [json.loads(line) for line in stderr.getvalue().splitlines()]
+
+
+@pytest.fixture
+def text(stderr):
+    logs.configure(form="text")
+    return stderr.getvalue
 
 
 def test_a_librarys_quotes_and_line_breaks_stay_one_json_line(lines):
@@ -40,3 +51,15 @@ def test_of_a_librarys_exception_only_type_and_place_are_told(lines):
     assert line["error"] == "FileNotFoundError"
     assert "pathlib" in line["at"]
     assert "secret" not in str(line)
+
+
+def test_on_a_terminal_too_only_type_and_place_of_a_librarys_exception_are_told(text):
+    try:
+        Path("/secret").read_bytes()
+    except OSError:
+        logging.getLogger("library").exception("it failed")
+    first, second = text().splitlines()
+    assert first == "ERROR library: it failed"
+    assert second.startswith("FileNotFoundError at ")
+    assert "pathlib" in second
+    assert "secret" not in second

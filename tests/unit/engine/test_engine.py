@@ -465,14 +465,18 @@ async def test_a_state_that_another_has_changed_is_read_again_and_decided_again(
 
 
 async def test_a_store_that_cannot_be_written_is_waited_for_and_nothing_is_lost(bench):
-    async with bench.running(rule(match=Match(event_type=("transaction_confirmed",)))):
-        bench.store.unavailable = 3
-        await bench.put(event(1), event(2, type_="other"))
-        assert bench.store.recorded == []
-        for _ in range(10):
-            await bench.pauses.advance(1)
-    assert len(bench.store.recorded) == 1
+    with capture_logs() as logs:
+        async with bench.running(rule(match=Match(event_type=("transaction_confirmed",)))):
+            bench.store.unavailable = 7
+            await bench.put(event(1), event(2, type_="other"), event(3))
+            assert bench.store.recorded == []
+            for _ in range(20):
+                await bench.pauses.advance(1)
+    assert len(bench.store.recorded) == 2
     assert bench.store.marked == [[2]]
+    assert [log for log in logs if log["event"] == "evaluation_waits"] == [
+        {"event": "evaluation_waits", "log_level": "warning", "detail": "the disk is full"}
+    ]
 
 
 async def test_a_fault_of_ours_puts_the_event_off_and_spares_the_others(bench):

@@ -74,9 +74,61 @@ def test_quoted_and_ipv6_forms_of_forwarded_are_read() -> None:
     assert _client(PROXY, [f'proto=http;by="a,b;for={BANK}";for="1.2.3.4:80"']) == "1.2.3.4"
 
 
-@pytest.mark.parametrize("hop", ["unknown", "for=unknown", "proto=https", "for=_gazonk", "", "for=1.1.1.1;for=2.2.2.2"])
+@pytest.mark.parametrize(
+    "hop",
+    [
+        "unknown",
+        "for=unknown",
+        "proto=https",
+        "for=_gazonk",
+        "for=",
+        'for=""',
+        ";",
+        "\x1c",
+        "for=1.1.1.1;for=2.2.2.2",
+        f"for={BANK};garbage",
+        f'for={BANK};x="never closed',
+        f'for={BANK};x="y"z',
+        f'for="{BANK}\\',
+    ],
+)
 def test_a_hop_that_names_nobody_is_nobody(hop: str) -> None:
     assert _client(PROXY, [hop]) is None
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [f"{BANK},"],
+        [f",{BANK}, ,\t"],
+        [BANK, ""],
+        ["", f" , {BANK}", ", ,"],
+    ],
+)
+def test_empty_elements_of_either_header_are_skipped(lines: list[str]) -> None:
+    assert _client(PROXY, xff=lines) == BANK
+    assert _client(PROXY, forwarded=[line.replace(BANK, f"for={BANK};") for line in lines]) == BANK
+
+
+def test_a_header_without_any_element_says_nothing() -> None:
+    assert _client(PROXY, xff=["", " , "]) == PROXY
+    assert _client(PROXY, forwarded=["", ","], xff=[BANK]) == BANK
+
+
+def test_empty_elements_are_no_hops() -> None:
+    assert _client(PROXY, xff=[BANK + "," * (2 * MAX_HOPS)]) == BANK
+
+
+def test_quoted_pairs_of_forwarded_are_unescaped() -> None:
+    assert _client(PROXY, [r'for="\35.181.64.230"']) == BANK
+    assert _client(PROXY, [r'by="\"for=1.2.3.4\"";for="\[2001:db8::1\]:80"']) == "2001:db8::1"
+
+
+def test_a_callers_open_quote_does_not_swallow_what_the_proxy_adds() -> None:
+    callers = f'for={BANK};x="'
+    assert _client(PROXY, [callers, "for=203.0.113.9"]) == "203.0.113.9"
+    assert _client(PROXY, [f"{callers}, for=203.0.113.9"]) is None
+    assert _client(PROXY, [f'{callers}, for="[2001:db8::1]:80"']) is None
 
 
 def test_an_endless_chain_of_trusted_proxies_is_nobody() -> None:
@@ -109,6 +161,15 @@ def test_nothing_to_the_left_of_the_client_changes_the_answer(left: list[str], r
     client = "203.0.113.9"
     chain = [*left, client, *(["10.1.2.3"] * len(right))]
     assert _client(PROXY, xff=[", ".join(chain)]) == client
+
+
+_FORWARDED = st.text(st.sampled_from(f'for={BANK};x=",\\ ') | st.characters(), max_size=40)
+
+
+@given(_FORWARDED, st.sampled_from(["for=203.0.113.9", 'for="203.0.113.9:80";proto=https', 'by=x;for="203.0.113.9"']))
+def test_no_caller_can_write_a_forwarded_that_hides_its_address(left: str, added: str) -> None:
+    assert _client(PROXY, [left, added]) == "203.0.113.9"
+    assert _client(PROXY, [f"for={BANK}{left}, {added}"]) in {"203.0.113.9", None}
 
 
 @given(st.lists(st.text(max_size=30), max_size=4), st.lists(st.text(max_size=30), max_size=4))

@@ -73,6 +73,17 @@ def test_nesting_up_to_the_limit_is_read_and_one_more_is_refused() -> None:
         decode(nested(MAX_DEPTH + 1))
 
 
+@pytest.mark.parametrize(("opens", "closes"), [(b"[", b"]"), (b'{"a":', b"}")])
+@pytest.mark.parametrize("innermost", [b"[]", b"{}", b'[""]'])
+def test_an_empty_innermost_container_counts_like_a_full_one(opens: bytes, closes: bytes, innermost: bytes) -> None:
+    def nested(depth: int) -> bytes:
+        return opens * (depth - 1) + innermost + closes * (depth - 1)
+
+    decode(nested(MAX_DEPTH))
+    with pytest.raises(StrictJsonError, match="nested deeper"):
+        decode(nested(MAX_DEPTH + 1))
+
+
 def test_many_small_objects_side_by_side_are_not_deep() -> None:
     assert decode(b"[" + b",".join([b"{}"] * 100) + b"]") == [{}] * 100
 

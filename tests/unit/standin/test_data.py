@@ -36,3 +36,15 @@ def test_every_iban_has_right_check_digits(seed):
 @given(st.integers(), st.integers(1, 10**6), st.integers(0, 10**6))
 def test_an_amount_stays_within_its_bounds(seed, least, more):
     assert least <= France(random.Random(seed)).cents(least, least + more) <= least + more
+
+
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        ("Éditions de la Brèche", "editions.de@example.com"),
+        ("Françoise Meunier", "francoise.meunier@example.com"),
+        ("Architectes Morvan & Associés", "architectes.morvan@example.com"),
+    ],
+)
+def test_an_address_is_the_names_letters_without_their_accents(name, address):
+    assert France(random.Random(1)).email(name) == address

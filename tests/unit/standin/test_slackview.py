@@ -76,6 +76,10 @@ def test_a_link_cannot_leave_its_attribute() -> None:
     assert drawn.startswith('<a href="https://x.example/&#34;onmouseover=&#34;alert(1)" ')
 
 
+def test_a_link_to_nothing_is_drawn_as_it_is_written() -> None:
+    assert mrkdwn("<|>") == "&lt;|&gt;"
+
+
 def test_placeholders_cannot_be_forged() -> None:
     assert mrkdwn("\ue0000\ue001 `code`") == "0 <code>code</code>"
 
