@@ -1,4 +1,5 @@
-"""Texts of the configuration in, what they mean out, or a Refusal with a sentence. Called by the sections' readers.
+"""Texts of the configuration in, what they mean out, or a Refusal with a sentence. Called by the sections' readers, and
+by the rules' readers for what both files may hold.
 
 No sentence here repeats what may be a secret: an address of a receiver, a key, a token, a header's value.
 """
@@ -13,10 +14,11 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from memonotify.config.mailaddress import take_apart
 from memonotify.config.suggest import did_you_mean
 
 
-class Refusal(ValueError):  # noqa: N818 - a value that says no; it never leaves this package
+class Refusal(ValueError):  # noqa: N818 - a value that says no; readers of files turn it into a Problem
     """A text that cannot be taken. `args[0]` is the sentence, `hint` what to do."""
 
     def __init__(self, sentence: str, hint: str = "") -> None:
@@ -26,8 +28,7 @@ class Refusal(ValueError):  # noqa: N818 - a value that says no; it never leaves
 
 _LABEL: Final = r"[\w](?:[\w-]{0,61}[\w])?"
 _HOST: Final = re.compile(rf"(?=.{{1,253}}\.?$){_LABEL}(?:\.{_LABEL})*\.?")
-_MAILBOX: Final = re.compile(r'(?:(?P<name>"[^"\\]*" *|[^"<>@,;:\\()\[\]]*)<(?P<inner>[^<>]*)>|(?P<bare>[^<>]*))')
-_LOCAL: Final = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*")
+_NAMED: Final = re.compile(r'(?:"(?:[^"\\]|\\.)*" *|[^"<>@,;:\\()\[\]]*)<[^<>]*>')
 _TOKEN68: Final = re.compile(r"[\x21-\x7e]+")
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")
 _HEADER_VALUE: Final = re.compile(r"[\x20-\x7e\t]*")
@@ -176,18 +177,30 @@ def host(text: str) -> str:
 
 
 def mail_address(text: str) -> str:
-    """Return an address as people write it, `Name <local@host>` or `local@host` (RFC 5322), or refuse it."""
+    """Return an address as people write it, `Name <local@host>` or `local@host` (RFC 5322), or refuse it.
+
+    Stricter than what is taken when a mail is sent: a second address before the `<` would count as a name there, and
+    its owner would get nothing.
+    """
     if any(not character.isprintable() for character in text):
         raise Refusal("holds a line break or a control character")
-    found = _MAILBOX.fullmatch(text.strip())
-    spec = "" if found is None else (found["inner"] if found["inner"] is not None else found["bare"])
-    local, at, domain = spec.rpartition("@")
-    if not at or len(local) > 64 or not _LOCAL.fullmatch(local) or not _is_host(domain):
-        hint = "name@example.com, or Name <name@example.com>"
-        if "," in text:
-            hint = "one address each; a name with a comma stands in quotes"
-        raise Refusal(f"`{text[:80]}` is not a mail address", hint)
-    return text.strip()
+    address = text.strip()
+    if ("<" in address or ">" in address) and not _NAMED.fullmatch(address):
+        raise _no_address(text)
+    try:
+        local = take_apart(address).local
+    except ValueError:
+        raise _no_address(text) from None
+    if len(local) > 64 or "" in local.split("."):
+        raise _no_address(text)
+    return address
+
+
+def _no_address(text: str) -> Refusal:
+    hint = "name@example.com, or Name <name@example.com>"
+    if "," in text:
+        hint = "one address each; a name with a comma stands in quotes"
+    return Refusal(f"`{text[:80]}` is not a mail address", hint)
 
 
 def header_name(text: str) -> str:

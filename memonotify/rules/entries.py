@@ -8,6 +8,7 @@ from typing import Any
 from memonotify.config.suggest import did_you_mean
 from memonotify.config.values import Config
 from memonotify.errors import CompileError, Problem
+from memonotify.rules.addressing import addressing_problems
 from memonotify.rules.faults import Compiled, compile_problem, name_problems, shown_names
 from memonotify.rules.values import Entry
 from memonotify.templating.environment import Expression, Templates
@@ -55,6 +56,7 @@ class EntryReader:
             self._problem(("channel",), f"there is no channel `{name}`", hint=hint)
             return None
         self.problems += foreign_fields(self._document, self._path, self._data, {channel.type})
+        self.problems += addressing_problems(self._document, self._path, self._data, channel)
         message = self._message(channel.type, rule, description)
         if message is None or self.problems:
             return None
