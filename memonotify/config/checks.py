@@ -12,7 +12,7 @@ import re
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from memonotify.config.mailaddress import take_apart
 from memonotify.config.suggest import did_you_mean
@@ -38,6 +38,10 @@ _OWN_HEADERS: Final = frozenset(
         *("upgrade", "webhook-id", "webhook-timestamp", "webhook-signature"),
     }
 )
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f\\]")
+_DOTS: Final = frozenset({"", ".", ".."})
+_MAX_ADDED_PATH: Final = 8000
 _RESOURCE_PATH: Final = re.compile(r"/v2(?:/[A-Za-z0-9_{}~.-]+)+")
 
 
@@ -203,10 +207,31 @@ def _no_address(text: str) -> Refusal:
     return Refusal(f"`{text[:80]}` is not a mail address", hint)
 
 
+def added_path(text: str) -> str:
+    """Return a path that a message adds to its receiver's address, or refuse one with which it could leave it.
+
+    A value within it is percent-encoded already: `..`, `.`, `//`, a backslash or a control character are refused
+    encoded as well.
+    """
+    hint = "such as /payments/{{ resource.id }}"
+    if len(text) > _MAX_ADDED_PATH:
+        raise Refusal(f"is longer than {_MAX_ADDED_PATH} characters")
+    if _SCHEME.match(text):
+        raise Refusal("is an address of its own, and is added to the channel's", hint)
+    # Decoded twice, and each segment without its parameters: some servers do either before they resolve the dots.
+    plain = unquote(unquote(text))
+    if _CONTROLS.search(plain):
+        raise Refusal("holds a backslash or a control character", hint)
+    segments = [segment.partition(";")[0] for segment in plain.removeprefix("/").removesuffix("/").split("/")]
+    if plain not in ("", "/") and not _DOTS.isdisjoint(segments):
+        raise Refusal("has a part that is empty, `.` or `..`", hint)
+    return text
+
+
 def header_name(text: str) -> str:
     """Return the name of a header that a user may set (RFC 9110 §5.1), or refuse it."""
     if not _HEADER_NAME.fullmatch(text):
-        raise Refusal(f"`{text[:80]}` is not the name of a header")
+        raise Refusal(f"`{text[:80]}` is not the name of a header", "letters, digits and `-`, such as X-Kind")
     if text.lower() in _OWN_HEADERS:
         raise Refusal(f"the header `{text}` is set by memonotify itself")
     return text

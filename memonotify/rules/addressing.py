@@ -1,6 +1,6 @@
 """Where a message goes, as far as its rule writes it out: an entry's data and its channel in, problems out.
 
-What a template puts in is known only when it is rendered, so texts with expressions are left alone. `entries` calls it.
+What an expression puts in is known only when it is rendered: an address with one is left alone. `entries` calls it.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from memonotify.config import checks
 from memonotify.config.fields import named
-from memonotify.config.values import ChannelConfig, EmailConfig
+from memonotify.config.values import ChannelConfig, EmailConfig, HttpConfig
 from memonotify.errors import Problem
+from memonotify.rules.lookups import MARKUP
 from memonotify.templating.plainform import one_line
 from memonotify.yamlsource import Document
 from memonotify.yamlsource import Path as DataPath
@@ -25,6 +26,8 @@ def addressing_problems(
     """Return a problem for each part of the entry at `path` with which its message can reach nobody."""
     if isinstance(channel, EmailConfig):
         return list(_of_mail(document, path, data, channel))
+    if isinstance(channel, HttpConfig):
+        return list(_of_http(document, path, data))
     return []
 
 
@@ -38,6 +41,19 @@ def _of_mail(document: Document, path: DataPath, data: Mapping[str, Any], channe
     for name in ("to", "cc", "reply_to"):
         for step, text in _texts(name, data.get(name)):
             yield from _checked(document, path, step, text, checks.mail_address)
+
+
+def _of_http(document: Document, path: DataPath, data: Mapping[str, Any]) -> Iterator[Problem]:
+    written = data.get("path")
+    if isinstance(written, str):
+        # Whatever an expression brings, it changes nothing of the parts that stand around it.
+        yield from _checked(document, path, ("path",), MARKUP.sub("x", written), checks.added_path)
+    headers = data.get("headers")
+    for name in headers if isinstance(headers, dict) else ():
+        try:
+            checks.header_name(name)
+        except checks.Refusal as refusal:
+            yield document.problem((*path, "headers", name), str(refusal), hint=refusal.hint, key=True)
 
 
 def _texts(name: str, value: Any) -> Iterator[tuple[DataPath, str]]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from memonotify.config import checks
 from memonotify.errors import CompileError, MemonotifyError, RenderError
 from memonotify.templating.compiled import FieldPath, Part
 from memonotify.templating.environment import Escape, Place, Templates, Text, Value, written
@@ -122,7 +123,7 @@ class Message:
             if field is None:
                 continue
             try:
-                payload.update(_addressing(name, _rendered(name, field, context)))
+                payload.update(_addressing(name, _possible(name, _rendered(name, field, context))))
             except RenderError:
                 # The channel's own recipients and address hold; the reason is told in `error` already.
                 continue
@@ -292,6 +293,8 @@ def _addressing(name: str, value: Any) -> dict[str, Any]:
     if name == "headers":
         if not isinstance(value, dict):
             raise RenderError("headers: they are a mapping")
+        for key in value:
+            _checked(name, key, checks.header_name)
         return {name: {key: one_line(_scalar(f"headers.{key}", each)) for key, each in value.items()}}
     if name in ("to", "cc"):
         addresses = [line for line in map(one_line, _addresses(name, value)) if line]
@@ -299,7 +302,32 @@ def _addressing(name: str, value: Any) -> dict[str, Any]:
             raise RenderError("to: no recipient is left")
         return {name: addresses} if addresses else {}
     line = one_line(_scalar(name, value))
+    if name == "path":
+        _checked(name, line, checks.added_path)
     return {name: line} if line else {}
+
+
+def _checked(name: str, text: str, check: Callable[[str], object]) -> None:
+    """Raise RenderError where the receiver's channel could not send this: it would be buried unseen."""
+    try:
+        check(text)
+    except checks.Refusal as refusal:
+        raise RenderError(f"{name}: {refusal}") from None
+
+
+def _possible(name: str, value: Any) -> Any:
+    """Return a rendered value without the headers that cannot be sent."""
+    if name != "headers" or not isinstance(value, dict):
+        return value
+    return {key: each for key, each in value.items() if _is_header(key)}
+
+
+def _is_header(name: str) -> bool:
+    try:
+        checks.header_name(name)
+    except checks.Refusal:
+        return False
+    return True
 
 
 def _addresses(name: str, value: Any) -> list[str]:

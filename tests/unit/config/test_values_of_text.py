@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_network
 from pathlib import Path
 
@@ -186,6 +187,21 @@ def test_what_is_no_address_of_a_receiver_is_refused_unseen(url: str) -> None:
 )
 def test_addresses_of_receivers(url: str) -> None:
     assert checks.http_url(url) == url
+
+
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        ("http://evil.example/x", "is an address of its own"),
+        ("/a/../b", "has a part that is empty, `.` or `..`"),
+        ("//evil.example", "has a part that is empty, `.` or `..`"),
+        ("/%252e%252e/x", "has a part that is empty, `.` or `..`"),
+        ("/a\\b", "holds a backslash or a control character"),
+    ],
+)
+def test_a_path_that_could_leave_the_receivers_address_is_refused(path: str, sentence: str) -> None:
+    with pytest.raises(Refusal, match=f"^{re.escape(sentence)}"):
+        checks.added_path(path)
 
 
 @pytest.mark.parametrize(
