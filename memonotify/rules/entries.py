@@ -75,7 +75,7 @@ class EntryReader:
             return None
         path = (*self._path, "when")
         try:
-            when = self._templates.expression(source)
+            when = self._templates.expression(source, written=self._document.written(path))
         except CompileError as error:
             self.problems.append(compile_problem(self._document, path, error))
             return None
@@ -89,7 +89,14 @@ class EntryReader:
             if name in FIELDS[channel_type] and not self._document.is_spoiled((*self._path, name))
         }
         try:
-            message = compile_message(self._templates, channel_type, fields, rule=rule, description=description)
+            message = compile_message(
+                self._templates,
+                channel_type,
+                fields,
+                rule=rule,
+                description=description,
+                written=lambda path: self._document.written((*self._path, *path)),
+            )
         except MessageProblems as found:
             self.problems += [
                 compile_problem(self._document, (*self._path, *each.path), each.error) for each in found.problems

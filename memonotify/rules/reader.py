@@ -116,7 +116,7 @@ class RuleReader:
         when = self._compile(("when",), self._templates.expression)
         if when is not None:
             path = (*self._path, "when")
-            for found in notes.cents_compared(when.source):
+            for found in notes.cents_compared(self._document.written(path)):
                 line, column = self._document.text_place(path, found.line)
                 self.notes.append(notes.cents_note(found, self._templates, self._document.file, line, column))
         return when
@@ -133,7 +133,7 @@ class RuleReader:
             if fault:
                 self._problem(path, fault, hint="such as /v2/accounts/{{ resource.account_id }}")
                 continue
-            text = self._compile(path, lambda source: self._templates.text(source, Escape.PATH), names=frozenset())
+            text = self._compile(path, self._templates.text, escape=Escape.PATH, names=frozenset())
             if text is not None:
                 yield name, text
 
@@ -153,7 +153,12 @@ class RuleReader:
                 yield index, (*self._path, branch, index), entry
 
     def _compile(
-        self, path: DataPath, compile_: Callable[[str], _C], *, names: frozenset[str] | None = None
+        self,
+        path: DataPath,
+        compile_: Callable[..., _C],
+        *,
+        escape: Escape = Escape.NONE,
+        names: frozenset[str] | None = None,
     ) -> _C | None:
         source: Any = self._data
         for step in path:
@@ -162,7 +167,7 @@ class RuleReader:
         if not isinstance(source, str) or not source or self._document.is_spoiled(path):
             return None
         try:
-            compiled = compile_(source)
+            compiled = compile_(source, escape, written=self._document.written(path))
         except CompileError as error:
             self.problems.append(compile_problem(self._document, path, error))
             return None

@@ -15,7 +15,7 @@ from typing import Any, Final
 from memonotify.config import checks
 from memonotify.errors import CompileError, MemonotifyError, RenderError
 from memonotify.templating.compiled import FieldPath, Part
-from memonotify.templating.environment import Escape, Place, Templates, Text, Value, written
+from memonotify.templating.environment import Escape, Place, Templates, Text, Value, Written, written
 from memonotify.templating.escaping import slack_text
 from memonotify.templating.facts import as_lines, event_facts, resource_facts
 from memonotify.templating.htmltext import html_to_text
@@ -159,17 +159,18 @@ def compile_message(
     *,
     rule: str = "",
     description: str = "",
+    written: Written | None = None,
 ) -> Message:
     """Compile one entry of `notify` or `resolved`.
 
     `fields` are the entry's own keys; those that are no field of the channel type (`channel`, `when`) are passed over,
-    and so is `attach`, which holds names and no texts.
-    `rule` and `description` stand in what is said where the entry says nothing.
+    and so is `attach`, which holds names and no texts. `rule` and `description` stand in what is said where the entry
+    says nothing. `written` gives the text of a field, by its path, with the line breaks of the file.
 
     Raises:
         MessageProblems: with every field that cannot be compiled.
     """
-    compiling = _Compiling(templates)
+    compiling = _Compiling(templates, written or (lambda _: ""))
     for name in sorted((FIELDS[channel_type] - _NAMES) & fields.keys()):
         if fields[name] is not None:
             compiling.field(channel_type, name, fields[name])
@@ -184,8 +185,9 @@ def compile_message(
 class _Compiling:
     """Collects the compiled fields of one message and everything that is wrong in them."""
 
-    def __init__(self, templates: Templates) -> None:
+    def __init__(self, templates: Templates, written: Written) -> None:
         self._templates = templates
+        self._written = written
         self.fields: dict[str, Text | Value] = {}
         self.parts: list[Part] = []
         self.problems: list[FieldError] = []
@@ -199,9 +201,11 @@ class _Compiling:
             self._text(name, data, escape)
 
     def _text(self, name: str, source: str, escape: Escape) -> None:
-        compile_ = self._templates.file if name in _FILES and _is_file(source) else self._templates.text
         try:
-            text = compile_(source, escape)
+            if name in _FILES and _is_file(source):
+                text = self._templates.file(source, escape)
+            else:
+                text = self._templates.text(source, escape, written=self._written((name,)))
         except CompileError as error:
             self.problems.append(FieldError((name,), error))
             return
@@ -210,7 +214,7 @@ class _Compiling:
 
     def _structure(self, name: str, data: Any, escape: Escape) -> None:
         problems: list[tuple[FieldPath, CompileError]] = []
-        value = self._templates.value(data, escape, at=(name,), problems=problems)
+        value = self._templates.value(data, escape, at=(name,), problems=problems, written=self._written)
         self.problems += [FieldError(path, error) for path, error in problems]
         self.fields[name] = value
         self.parts += value.parts
