@@ -91,6 +91,9 @@ def reason_of_status(status: int) -> Reason:
     return Reason.INVALID_RESPONSE
 
 
+Severity = Literal["error", "note"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """One thing that is wrong (or, as a note, doubtful) in a file, with the place it stands at.
@@ -104,7 +107,7 @@ class Problem:
     message: str
     hint: str = ""
     field: str = ""
-    severity: Literal["error", "note"] = "error"
+    severity: Severity = "error"
 
     def __str__(self) -> str:
         text = f"{self.file}:{self.line}:{self.column}: {self.message}"

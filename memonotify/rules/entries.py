@@ -9,7 +9,7 @@ from memonotify.config.suggest import did_you_mean
 from memonotify.config.values import Config
 from memonotify.errors import CompileError, Problem
 from memonotify.rules.addressing import addressing_problems
-from memonotify.rules.faults import Compiled, compile_problem, name_problems, shown_names
+from memonotify.rules.faults import Compiled, compile_problem, field_problems, name_problems, shown_names
 from memonotify.rules.values import Entry
 from memonotify.templating.environment import Expression, Templates
 from memonotify.templating.messages import FIELDS, Message, MessageProblems, compile_message
@@ -21,7 +21,7 @@ EVERY_FIELD = frozenset[str]().union(*FIELDS.values())
 
 
 class EntryReader:
-    """Reads one entry. `problems` holds what was found, `parts` each text and expression in it with its path."""
+    """Reads one entry. `problems` and `notes` hold what was found, `parts` each text and expression with its path."""
 
     def __init__(
         self,
@@ -33,6 +33,7 @@ class EntryReader:
         lookups: frozenset[str],
     ) -> None:
         self.problems: list[Problem] = []
+        self.notes: list[Problem] = []
         self.parts: list[tuple[DataPath, Compiled]] = []
         self._document = document
         self._path = path
@@ -108,6 +109,8 @@ class EntryReader:
 
     def _add(self, path: DataPath, part: Compiled) -> None:
         self.problems += name_problems(self._document, path, part, self._lookups)
+        for found in field_problems(self._document, path, part):
+            (self.notes if found.severity == "note" else self.problems).append(found)
         self.parts.append((path, part))
 
     def _problem(self, path: DataPath, message: str, *, hint: str = "") -> None:

@@ -18,7 +18,15 @@ from memonotify.rules import notes
 from memonotify.rules.attachments import TELLING, proof_doubt
 from memonotify.rules.declared import Declared
 from memonotify.rules.entries import EntryReader, attachments
-from memonotify.rules.faults import ALWAYS_KNOWN, Compiled, compile_problem, name_problems, placed, shown_names
+from memonotify.rules.faults import (
+    ALWAYS_KNOWN,
+    Compiled,
+    compile_problem,
+    field_problems,
+    name_problems,
+    placed,
+    shown_names,
+)
 from memonotify.rules.lookups import source_fault
 from memonotify.rules.match import Match, fits, is_glob
 from memonotify.rules.values import Entry, Rule
@@ -142,6 +150,7 @@ class RuleReader:
             reader = EntryReader(self._document, path, data, self._config, self._templates, self._names)
             entry = reader.entry(index, rule=self._name, description=self._description)
             self.problems += reader.problems
+            self.notes += reader.notes
             self._parts += reader.parts
             if entry is not None:
                 yield entry
@@ -172,6 +181,8 @@ class RuleReader:
             self.problems.append(compile_problem(self._document, path, error))
             return None
         self.problems += name_problems(self._document, path, compiled, self._names if names is None else names)
+        for found in field_problems(self._document, path, compiled):
+            (self.notes if found.severity == "note" else self.problems).append(found)
         self._parts.append((path, compiled))
         return compiled
 

@@ -37,6 +37,11 @@ class _Compiled:
         return self.analysis.names
 
     @property
+    def fields(self) -> Mapping[tuple[str, str], Place]:
+        """Where each field of such a name is read first that is nowhere asked for."""
+        return self.analysis.fields
+
+    @property
     def digest(self) -> str:
         """A digest of the source and of all files it includes."""
         return self.analysis.digest
