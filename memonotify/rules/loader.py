@@ -19,6 +19,7 @@ from memonotify.rules.declared import Declared
 from memonotify.rules.expectations import TestReader
 from memonotify.rules.faults import shown
 from memonotify.rules.notes import unhandled_event_types
+from memonotify.rules.published import Published
 from memonotify.rules.reader import RuleReader
 from memonotify.rules.values import Rule, Ruleset, RuleTest
 from memonotify.templating.environment import Templates
@@ -74,6 +75,7 @@ class _Loading:
         self.tests: list[RuleTest] = []
         self._config = config
         self._templates = templates
+        self._published = Published(config.resource_types)
         self._declared: dict[str, Declared] = {}
 
     def read_all(self, paths: Iterable[Path]) -> None:
@@ -96,7 +98,7 @@ class _Loading:
         rules = document.data.get("rules") if isinstance(document.data, dict) else None
         for at, data in enumerate(rules if isinstance(rules, list) else ()):
             if isinstance(data, dict):
-                reader = RuleReader(document, ("rules", at), data, self._config, self._templates)
+                reader = RuleReader(document, ("rules", at), data, self._config, self._templates, self._published)
                 self._declare(document, at, reader.declared())
                 rule = reader.rule()
                 self.problems += reader.problems
