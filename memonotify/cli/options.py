@@ -15,7 +15,7 @@ from memonotify.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from memonotify.config.loader import LoadedConfig
-    from memonotify.rules.loader import LoadedRules
+    from memonotify.rules.loader import LoadedRules, RulesReading
     from memonotify.templating import Templates
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -54,9 +54,14 @@ def load_config_only(path: Path | None, *, resolve: bool) -> LoadedConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """Everything that was read: `loaded` is None where there is a problem."""
+    """Everything that was read, with all problems and notes; `loaded` is None where there is a problem.
+
+    `config` and `rules` are there as far as they could be read.
+    """
 
     loaded: Loaded | None
+    config: LoadedConfig | None
+    rules: RulesReading | None
     problems: tuple[Problem, ...]
     notes: tuple[Problem, ...]
 
@@ -69,25 +74,26 @@ def read_all(path: Path | None, *, resolve: bool, files: tuple[Path, ...] = ()) 
     """
     from memonotify.config.loader import find_config, read_config
     from memonotify.config.problems import in_order
-    from memonotify.rules.loader import load_rules
+    from memonotify.rules.loader import read_rules
     from memonotify.templating import Templates
 
     read = read_config(find_config(path), environ=os.environ, resolve=resolve)
     if read.loaded is None:
-        return Reading(loaded=None, problems=read.problems, notes=())
+        return Reading(loaded=None, config=None, rules=None, problems=read.problems, notes=())
     config = read.loaded.config
     templates = Templates(folder=config.templates, locale=config.locale, timezone=config.timezone)
-    try:
-        rules = load_rules(config, templates, files=files or None)
-    except ConfigError as error:
-        return Reading(
-            loaded=None, problems=tuple(in_order([*read.problems, *error.problems])), notes=read.loaded.notes
-        )
-    loaded = Loaded(config=read.loaded, templates=templates, rules=rules)
+    rules = read_rules(config, templates, files=files or None)
+    loaded = None
+    notes = rules.notes
+    if rules.loaded is not None and not read.problems:
+        loaded = Loaded(config=read.loaded, templates=templates, rules=rules.loaded)
+        notes = rules.loaded.notes
     return Reading(
-        loaded=None if read.problems else loaded,
-        problems=read.problems,
-        notes=(*read.loaded.notes, *rules.notes),
+        loaded=loaded,
+        config=read.loaded,
+        rules=rules,
+        problems=tuple(in_order([*read.problems, *rules.problems])),
+        notes=(*read.loaded.notes, *notes),
     )
 
 

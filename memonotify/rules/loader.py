@@ -1,4 +1,4 @@
-"""Loads the rule files: a configuration in, a Ruleset and its notes out, or every problem of every file at once.
+"""Reads the rule files: a configuration in, a Ruleset and its notes out, or every problem of every file at once.
 
 Every command and the daemon load through here. One file's problems never hide another's.
 """
@@ -6,7 +6,7 @@ Every command and the daemon load through here. One file's problems never hide a
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from glob import glob, has_magic
 from pathlib import Path
@@ -24,6 +24,7 @@ from memonotify.rules.reader import RuleReader
 from memonotify.rules.values import Rule, Ruleset, RuleTest
 from memonotify.templating.environment import Templates
 from memonotify.yamlsource import Document, read
+from memonotify.yamlsource import Path as DataPath
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,22 +35,47 @@ class LoadedRules:
     notes: tuple[Problem, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RulesReading:
+    """The rules as far as they can be read, with all that is wrong and doubtful. `loaded` is None with any problem.
+
+    `places` says of each rule, by its name, in which document and under which path it stands.
+    """
+
+    loaded: LoadedRules | None
+    problems: tuple[Problem, ...]
+    notes: tuple[Problem, ...]
+    places: Mapping[str, tuple[Document, DataPath]]
+
+
 def load_rules(config: Config, templates: Templates, *, files: Sequence[Path] | None = None) -> LoadedRules:
     """Load the rules that the configuration names, or those of `files` alone.
 
     Raises:
         ConfigError: with every problem of every file, in the order of files and lines.
     """
+    reading = read_rules(config, templates, files=files)
+    if reading.loaded is None:
+        raise ConfigError(reading.problems)
+    return reading.loaded
+
+
+def read_rules(config: Config, templates: Templates, *, files: Sequence[Path] | None = None) -> RulesReading:
+    """Read rules as `load_rules` does, but hand back what there is beside the problems. Never raises."""
     loading = _Loading(config, templates)
     paths = rule_files(config) if files is None else _once(files)
+    if files is None and config.rules and not paths:
+        loading.problems.append(_none_found(config))
     loading.read_all(paths)
+    notes = tuple(loading.notes)
     if loading.problems:
         order = {shown(path): at for at, path in enumerate(paths)}
-        raise ConfigError(in_order(sorted(loading.problems, key=lambda each: order.get(each.file, len(order)))))
+        problems = in_order(sorted(loading.problems, key=lambda each: order.get(each.file, len(order))))
+        return RulesReading(loaded=None, problems=tuple(problems), notes=notes, places=loading.places)
     ruleset = Ruleset(rules=tuple(loading.rules), tests=tuple(loading.tests), digest=_digest(loading.rules))
     unhandled = unhandled_event_types(ruleset, config) if files is None else None
-    notes = [*loading.notes, *([unhandled] if unhandled is not None else [])]
-    return LoadedRules(ruleset=ruleset, notes=tuple(notes))
+    loaded = LoadedRules(ruleset=ruleset, notes=notes if unhandled is None else (*notes, unhandled))
+    return RulesReading(loaded=loaded, problems=(), notes=notes, places=loading.places)
 
 
 def rule_files(config: Config) -> tuple[Path, ...]:
@@ -73,6 +99,7 @@ class _Loading:
         self.notes: list[Problem] = []
         self.rules: list[Rule] = []
         self.tests: list[RuleTest] = []
+        self.places: dict[str, tuple[Document, DataPath]] = {}
         self._config = config
         self._templates = templates
         self._published = Published(config.resource_types)
@@ -105,6 +132,7 @@ class _Loading:
                 self.notes += reader.notes
                 if rule is not None:
                     self.rules.append(rule)
+                    self.places[rule.name] = (document, ("rules", at))
 
     def _declare(self, document: Document, at: int, declared: Declared | None) -> None:
         if declared is None:
@@ -113,6 +141,15 @@ class _Loading:
         if first is not declared:
             message = f"there is a rule `{declared.name}` already, at {first.file}:{first.line}"
             self.problems.append(document.problem(("rules", at, "name"), message, hint="give it a name of its own"))
+
+
+def _none_found(config: Config) -> Problem:
+    """Return what a reload says where every rule file has gone; a start is told by the configuration itself."""
+    patterns = ", ".join(f"`{pattern}`" for pattern in config.rules)
+    hint = f"looked for in {config.path.parent}; at least one file must be there"
+    return Problem(
+        file=shown(config.path), line=1, column=1, message=f"no rule files match {patterns}", hint=hint, field="rules"
+    )
 
 
 def _once(paths: Iterable[Path]) -> tuple[Path, ...]:

@@ -299,6 +299,11 @@ def test_a_file_that_is_not_there_is_told(rules_folder: RulesFolder) -> None:
         rules_folder.load(files=[Path("rules/none.yaml").absolute()])
 
 
+def test_rule_files_that_have_all_gone_are_told(rules_folder: RulesFolder) -> None:
+    with pytest.raises(ConfigError, match=r"^config.yaml:1:1: no rule files match `rules/\*.yaml`"):
+        rules_folder.load()
+
+
 def test_a_file_under_two_globs_is_read_once(rules_folder: RulesFolder) -> None:
     rules_folder.write("rules/b.yaml", rule(SLACK, "b"))
     rules_folder.write("rules/a.yaml", rule(SLACK, "a"))
