@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from memonotify.catalogue import EVENT_FIELDS
 from memonotify.config.suggest import did_you_mean
 from memonotify.config.values import Config
 from memonotify.errors import Problem
@@ -44,6 +45,7 @@ class TestReader:
         lookups, event, expect = data.get("fetch"), data.get("event"), data.get("expect")
         expected = [item if isinstance(item, dict) else {} for item in (expect if isinstance(expect, list) else ())]
         state, workspace = data.get("state"), data.get("workspace")
+        self._check_event((*path, "event"), event if isinstance(event, dict) else {})
         self._check_lookups((*path, "fetch"), lookups if isinstance(lookups, dict) else {})
         self._check_state((*path, "state"), state if isinstance(state, dict) else {})
         self._check_workspace((*path, "workspace"), workspace)
@@ -60,6 +62,11 @@ class TestReader:
             workspace=workspace if isinstance(workspace, str) else "",
             state=state if isinstance(state, dict) else {},
         )
+
+    def _check_event(self, path: DataPath, event: Mapping[str, Any]) -> None:
+        for name in EVENT_FIELDS:
+            if isinstance(event.get(name), dict | list):
+                self._problem((*path, name), f"`{name}` of an event is one text", hint="as the bank sends it")
 
     def _check_lookups(self, path: DataPath, lookups: Mapping[str, Any]) -> None:
         for name in lookups:

@@ -5,6 +5,7 @@ Takes a document, a path in it and what `templating` says; gives Problems. Every
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final, Protocol
@@ -54,15 +55,33 @@ def compile_problem(document: Document, path: DataPath, error: CompileError) -> 
 
 
 def placed(
-    document: Document, path: DataPath, place: Place, message: str, *, hint: str = "", severity: Severity = "error"
+    document: Document,
+    path: DataPath,
+    place: Place,
+    message: str,
+    *,
+    hint: str = "",
+    severity: Severity = "error",
+    word: str = "",
 ) -> Problem:
-    """Return a problem at a line of the text at `path`, or of a template file."""
+    """Return a problem at a line of the text at `path`, or of a template file.
+
+    With a `word`, it is the first line from there on that holds it: of an expression over several lines, Jinja knows
+    only one.
+    """
     file, line, column = shown(Path(place.file)), place.line, 1
     if not place.file:
-        file, (line, column) = document.file, document.text_place(path, place.line)
+        number = _line_of(word, document.written(path), place.line) if word else place.line
+        file, (line, column) = document.file, document.text_place(path, number)
     return Problem(
         file=file, line=line, column=column, message=message, hint=hint, field=dotted(path), severity=severity
     )
+
+
+def _line_of(word: str, text: str, line: int) -> int:
+    whole = re.compile(rf"(?<!\w){re.escape(word)}(?!\w)")
+    rest = text.split("\n")[line - 1 :]
+    return next((number for number, one in enumerate(rest, start=line) if whole.search(one)), line)
 
 
 def name_problems(

@@ -15,24 +15,26 @@ from memonotify.config.problems import in_order
 from memonotify.config.schema import check_schema
 from memonotify.config.values import Config
 from memonotify.errors import ConfigError, Problem
+from memonotify.model import Fault
 from memonotify.rules.declared import Declared
 from memonotify.rules.expectations import TestReader
-from memonotify.rules.faults import shown
+from memonotify.rules.faults import placed, shown
 from memonotify.rules.notes import unhandled_event_types
 from memonotify.rules.published import Published
 from memonotify.rules.reader import RuleReader
 from memonotify.rules.values import Rule, Ruleset, RuleTest
-from memonotify.templating.environment import Templates
+from memonotify.templating.environment import Place, Templates
 from memonotify.yamlsource import Document, read
 from memonotify.yamlsource import Path as DataPath
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedRules:
-    """What was loaded, and what is doubtful in it."""
+    """What was loaded, and what is doubtful in it. `unhandled` is the one note on what no rule looks at, if any."""
 
     ruleset: Ruleset
     notes: tuple[Problem, ...] = ()
+    unhandled: Problem | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,12 @@ class RulesReading:
     problems: tuple[Problem, ...]
     notes: tuple[Problem, ...]
     places: Mapping[str, tuple[Document, DataPath]]
+
+    def problem(self, rule: str, fault: Fault, *, hint: str) -> Problem:
+        """Return the problem of a text of that rule that failed, at the line where it stands."""
+        document, path = self.places[rule]
+        place = Place(fault.file, fault.line)
+        return placed(document, (*path, *fault.path), place, fault.reason, hint=hint, word=fault.word)
 
 
 def load_rules(config: Config, templates: Templates, *, files: Sequence[Path] | None = None) -> LoadedRules:
@@ -74,7 +82,8 @@ def read_rules(config: Config, templates: Templates, *, files: Sequence[Path] | 
         return RulesReading(loaded=None, problems=tuple(problems), notes=notes, places=loading.places)
     ruleset = Ruleset(rules=tuple(loading.rules), tests=tuple(loading.tests), digest=_digest(loading.rules))
     unhandled = unhandled_event_types(ruleset, config) if files is None else None
-    loaded = LoadedRules(ruleset=ruleset, notes=notes if unhandled is None else (*notes, unhandled))
+    told = notes if unhandled is None else (*notes, unhandled)
+    loaded = LoadedRules(ruleset=ruleset, notes=told, unhandled=unhandled)
     return RulesReading(loaded=loaded, problems=(), notes=notes, places=loading.places)
 
 

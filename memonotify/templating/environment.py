@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -60,7 +60,9 @@ class Templates:
     """
 
     def __init__(self, *, folder: Path | None, locale: str, timezone: str) -> None:
+        self.folder = folder
         self._files = TemplateFiles(folder)
+        self._settings = (locale, timezone)
         self.filters = Filters(locale, timezone)
         self._environments: dict[Escape, Sandbox] = {
             Escape.NONE: Sandbox(loader=self._files),
@@ -76,6 +78,15 @@ class Templates:
     def global_names(self) -> frozenset[str]:
         """The names that every template knows without a context, such as `range`."""
         return frozenset(self._environments[Escape.NONE].globals)
+
+    def over(self, folder: Path) -> Templates:
+        """Return a compiler like this one over another folder."""
+        locale, timezone = self._settings
+        return Templates(folder=folder, locale=locale, timezone=timezone)
+
+    def unread(self) -> list[str]:
+        """Return the names of the folder's templates that were not compiled or included so far, sorted."""
+        return self._files.unread()
 
     def expression(self, source: str, escape: Escape = Escape.NONE, *, written: str = "") -> Expression:
         """Compile one expression, such as a condition; `escape` matters only to its filters."""
@@ -190,11 +201,11 @@ class Templates:
         compiled = self._once("string", source, escape, building.written(path), self._text_or_expression)
         if isinstance(compiled, Expression):
             building.parts.append((path, compiled))
-            return expression_node(compiled, written(path), None if escape is Escape.NONE else ESCAPERS[escape])
+            return expression_node(compiled, path, None if escape is Escape.NONE else ESCAPERS[escape])
         if compiled.constant is not None:
             return constant_node(compiled.constant)
         building.parts.append((path, compiled))
-        return text_node(compiled, written(path))
+        return text_node(compiled, path)
 
     def _text_or_expression(self, source: str, escape: Escape, written: str) -> Any:
         environment = self._environments[escape]
@@ -212,14 +223,6 @@ class _Building(NamedTuple):
     written: Written
     parts: Parts
     problems: Problems
-
-
-def written(path: Sequence[str | int]) -> str:
-    """Return a path as people write it: `blocks[0].text`."""
-    text = ""
-    for step in path:
-        text += f"[{step}]" if isinstance(step, int) else (f".{step}" if text else step)
-    return text
 
 
 def _escape_at(path: FieldPath, escape: Escape) -> Escape:

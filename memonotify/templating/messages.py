@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from memonotify.config import checks
 from memonotify.errors import CompileError, MemonotifyError, RenderError
-from memonotify.templating.compiled import FieldPath, Part
-from memonotify.templating.environment import Escape, Place, Templates, Text, Value, Written, written
+from memonotify.templating.compiled import FieldPath, Part, written
+from memonotify.templating.environment import Escape, Place, Templates, Text, Value, Written
 from memonotify.templating.escaping import slack_text
 from memonotify.templating.facts import as_lines, event_facts, resource_facts
 from memonotify.templating.htmltext import html_to_text
@@ -241,7 +241,7 @@ def _rendered(name: str, field: Text | Value, context: Mapping[str, Any]) -> Any
     try:
         return field.render(context)
     except RenderError as error:
-        raise RenderError(f"{name}: {error}") from error
+        raise error.within(name, (name,)) from error
 
 
 def _email(message: Message, rendered: Rendered, context: Mapping[str, Any]) -> dict[str, Any]:
@@ -263,7 +263,7 @@ def _email(message: Message, rendered: Rendered, context: Mapping[str, Any]) -> 
 def _slack(message: Message, rendered: Rendered, context: Mapping[str, Any]) -> dict[str, Any]:
     blocks = rendered.get("blocks")
     if blocks is not None and not (isinstance(blocks, list) and all(isinstance(block, dict) for block in blocks)):
-        raise RenderError("blocks: they are a list of mappings")
+        raise RenderError("blocks: they are a list of mappings", path=("blocks",))
     text = rendered.get("text")
     if text is None and blocks:
         # What notifications show, and readers of the screen read: Slack asks for it beside blocks.
@@ -296,14 +296,14 @@ def _addressing(name: str, value: Any) -> dict[str, Any]:
     """Return the part of a payload that says where a message goes: one line each, blank ones left out."""
     if name == "headers":
         if not isinstance(value, dict):
-            raise RenderError("headers: they are a mapping")
+            raise RenderError("headers: they are a mapping", path=("headers",))
         for key in value:
             _checked(name, key, checks.header_name)
         return {name: {key: one_line(_scalar(f"headers.{key}", each)) for key, each in value.items()}}
     if name in ("to", "cc"):
         addresses = [line for line in map(one_line, _addresses(name, value)) if line]
         if name == "to" and not addresses:
-            raise RenderError("to: no recipient is left")
+            raise RenderError("to: no recipient is left", path=("to",))
         return {name: addresses} if addresses else {}
     line = one_line(_scalar(name, value))
     if name == "path":
@@ -316,7 +316,7 @@ def _checked(name: str, text: str, check: Callable[[str], object]) -> None:
     try:
         check(text)
     except checks.Refusal as refusal:
-        raise RenderError(f"{name}: {refusal}") from None
+        raise RenderError(f"{name}: {refusal}", path=(name,)) from None
 
 
 def _possible(name: str, value: Any) -> Any:
@@ -344,7 +344,7 @@ def _scalar(name: str, value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise RenderError(f"{name}: a text is needed")
+        raise RenderError(f"{name}: a text is needed", path=tuple(name.split(".", 1)))
     return str(value)
 
 
