@@ -18,6 +18,7 @@ from jinja2.meta import find_undeclared_variables
 
 from memonotify.errors import CompileError
 from memonotify.templating.arguments import argument_fault
+from memonotify.templating.cycles import Step, refuse_cycles
 from memonotify.templating.failures import compile_failure
 from memonotify.templating.reading import DotPath, Reading, read
 from memonotify.templating.sandbox import Sandbox
@@ -73,8 +74,8 @@ def analyse(
     `include` parses a file by its name.
 
     Raises:
-        CompileError: a filter or test that is unknown or cannot take its arguments, or an include that is not named by
-            a constant.
+        CompileError: a filter or test that is unknown or cannot take its arguments, an include that is not named by a
+            constant, or one that leads back to where it stands.
     """
     names: dict[str, Place] = {}
     paths: set[DotPath] = set()
@@ -82,8 +83,9 @@ def analyse(
     asked: set[tuple[str, str]] = set()
     digest = hashlib.sha256()
     pending = [Included(tree, source, file)]
-    seen: set[str] = set()
+    seen: dict[str, str] = {}
     absent: set[str] = set()
+    steps: dict[str, list[Step]] = {}
     while pending:
         part = pending.pop()
         digest.update(part.source.encode("utf-8", "surrogatepass") + b"\0")
@@ -100,18 +102,22 @@ def analyse(
         asked |= found.asked
         for reference in _references(found, part):
             if reference.name not in seen:
-                seen.add(reference.name)
                 included = _parsed(include, reference, part.path)
+                seen[reference.name] = "" if included is None else included.path
                 if included is None:
                     absent.add(reference.name)
                 else:
                     pending.append(included)
+            if reference.name not in absent:
+                steps.setdefault(part.path, []).append(Step(seen[reference.name], reference.name, reference.line))
+    if steps:
+        refuse_cycles(file, steps)
     return Analysis(
         names=names,
         paths=frozenset(paths),
         fields={field: place for field, place in fields.items() if field not in asked},
         digest=digest.hexdigest(),
-        includes=frozenset(seen - absent),
+        includes=frozenset(seen.keys() - absent),
     )
 
 
