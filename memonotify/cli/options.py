@@ -56,17 +56,18 @@ def load_config_only(path: Path | None, *, resolve: bool) -> LoadedConfig:
 class Reading:
     """Everything that was read, with all problems and notes; `loaded` is None where there is a problem.
 
-    `config` and `rules` are there as far as they could be read.
+    `config`, `templates` and `rules` are there as far as they could be read.
     """
 
     loaded: Loaded | None
     config: LoadedConfig | None
+    templates: Templates | None
     rules: RulesReading | None
     problems: tuple[Problem, ...]
     notes: tuple[Problem, ...]
 
 
-def read_all(path: Path | None, *, resolve: bool, files: tuple[Path, ...] = ()) -> Reading:
+def read_all(path: Path | None, *, resolve: bool, files: tuple[Path, ...] | None = None) -> Reading:
     """Read configuration, templates and rules (`files` in place of the configuration's own), with every problem.
 
     Raises:
@@ -79,10 +80,10 @@ def read_all(path: Path | None, *, resolve: bool, files: tuple[Path, ...] = ()) 
 
     read = read_config(find_config(path), environ=os.environ, resolve=resolve)
     if read.loaded is None:
-        return Reading(loaded=None, config=None, rules=None, problems=read.problems, notes=())
+        return Reading(loaded=None, config=None, templates=None, rules=None, problems=read.problems, notes=())
     config = read.loaded.config
     templates = Templates(folder=config.templates, locale=config.locale, timezone=config.timezone)
-    rules = read_rules(config, templates, files=files or None)
+    rules = read_rules(config, templates, files=files)
     loaded = None
     notes = rules.notes
     if rules.loaded is not None and not read.problems:
@@ -91,19 +92,20 @@ def read_all(path: Path | None, *, resolve: bool, files: tuple[Path, ...] = ()) 
     return Reading(
         loaded=loaded,
         config=read.loaded,
+        templates=templates,
         rules=rules,
         problems=tuple(in_order([*read.problems, *rules.problems])),
         notes=(*read.loaded.notes, *notes),
     )
 
 
-def load_all(path: Path | None, *, resolve: bool, files: tuple[Path, ...] = ()) -> Loaded:
+def load_all(path: Path | None, *, resolve: bool) -> Loaded:
     """Load what `read_all` reads.
 
     Raises:
         ConfigError: with every problem of all of it at once.
     """
-    reading = read_all(path, resolve=resolve, files=files)
+    reading = read_all(path, resolve=resolve)
     if reading.loaded is None:
         raise ConfigError(reading.problems)
     return reading.loaded
