@@ -16,7 +16,7 @@ from memonotify.engine.testing import decided, event_of
 from memonotify.model import Event, Fault
 from memonotify.rules.values import Rule, Ruleset, RuleTest
 
-MAX_DECISIONS: Final = 20_000
+MAX_DECISIONS: Final = 50_000
 """How many rules are decided in all, a few seconds' worth: each test concerns each rule that matches its event."""
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from memonotify.config.problems import in_order
 from memonotify.config.schema import check_schema
+from memonotify.config.suggest import Suggester
 from memonotify.config.values import Config
 from memonotify.errors import ConfigError, Problem
 from memonotify.model import Fault
@@ -111,15 +112,17 @@ class _Loading:
         self.places: dict[str, tuple[Document, DataPath]] = {}
         self._config = config
         self._templates = templates
-        self._published = Published(config.resource_types)
+        self._suggester = Suggester()
+        self._published = Published(config.resource_types, self._suggester)
         self._declared: dict[str, Declared] = {}
 
     def read_all(self, paths: Iterable[Path]) -> None:
         documents = [document for path in paths if (document := self._document(path)) is not None]
         for document in documents:
             self._read_rules(document)
+        lookups = frozenset(name for rule in self._declared.values() for name in rule.lookups)
         for document in documents:
-            reader = TestReader(document, self._config, self._declared)
+            reader = TestReader(document, self._config, self._declared, lookups, self._suggester)
             self.tests += reader.tests()
             self.problems += reader.problems
 

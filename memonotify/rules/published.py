@@ -8,26 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any
 
 from memonotify.catalogue import EVENT_TYPES, RESOURCE_PATHS
-from memonotify.config.suggest import did_you_mean
+from memonotify.config.suggest import Suggester
 from memonotify.errors import Problem
 from memonotify.rules.match import fits, is_glob
 from memonotify.yamlsource import Document
 from memonotify.yamlsource import Path as DataPath
 
-_MAX_SUGGESTIONS: Final = 50
-"""How often it is asked what was meant. It takes a millisecond, and nobody reads more."""
-
 
 class Published:
     """The bank's types. `added` are the resource types that the configuration knows beside them."""
 
-    def __init__(self, added: Iterable[str]) -> None:
+    def __init__(self, added: Iterable[str], suggester: Suggester) -> None:
         self._resource_types = RESOURCE_PATHS.keys() | set(added)
         self._added = tuple(f"{name}_" for name in sorted(added))
-        self._suggestions = _MAX_SUGGESTIONS
+        self._suggester = suggester
 
     def notes(self, document: Document, path: DataPath, match: Mapping[str, Any]) -> Iterator[Problem]:
         """Yield a note for each type in the `match` at `path` that is not published, or where no event has both."""
@@ -66,8 +63,7 @@ class Published:
         return any(fits((text,), name) for name in self._resource_types)
 
     def _meant(self, text: str, known: Iterable[str]) -> str:
-        self._suggestions -= 1
-        return did_you_mean(text, known) if self._suggestions >= 0 and not is_glob(text) else ""
+        return "" if is_glob(text) else self._suggester.did_you_mean(text, known)
 
 
 @lru_cache(maxsize=1024)
