@@ -248,14 +248,33 @@ class StateChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """A text of a rule that failed for an event, and why.
+
+    `path` leads to it within the rule. `line` (from 1) is within the text, or within the template `file`; `word` is
+    what of it the fault is about, where that is known.
+    """
+
+    path: tuple[str | int, ...]
+    reason: str
+    line: int = 1
+    file: str = ""
+    word: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What the engine concluded for one rule whose match fits, and the messages it made."""
+    """What the engine concluded for one rule whose match fits, and the messages it made.
+
+    `faults` are the texts that failed on the way; they are not stored, for `detail` and the messages say it too.
+    """
 
     rule: str
     outcome: Outcome
     detail: str = ""
     deliveries: tuple[NewDelivery, ...] = ()
     change: StateChange | None = None
+    faults: tuple[Fault, ...] = ()
 
 
 class FailureKind(StrEnum):
