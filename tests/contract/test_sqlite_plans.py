@@ -1,4 +1,4 @@
-"""Plans: whatever runs while the daemon works finds its rows through an index, however long the history is."""
+"""SQLite's plans: whatever runs while the daemon works finds its rows through an index, however long the history is."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from fakes import ManualClock
 from sqlalchemy import Engine, event
 from storeparts import START, a_delivery, a_failure, buried, claimed, evaluated, settled, stored, written
@@ -19,6 +20,11 @@ from memonotify.store import Store
 
 # "SCAN events" reads a whole table; "SCAN events USING INDEX ix_events_open" only what a partial index holds.
 _WHOLE = re.compile(r"^SCAN (?!m |marked )\w+( USING (COVERING )?INDEX (?!ix_events_open|ix_deliveries_sending)\w+)?$")
+
+
+@pytest.fixture
+def store_url(sqlite_url: str) -> str:
+    return sqlite_url
 
 
 @contextmanager
@@ -72,7 +78,7 @@ async def test_no_statement_of_the_daemons_work_reads_a_whole_table(store: Store
     with statements() as seen:
         await _work(store, clock)
     assert len(seen) > 30
-    with closing(sqlite3.connect(store.path)) as connection:
+    with closing(sqlite3.connect(store.name)) as connection:
         plans = {
             statement: [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
             for statement, values in seen.items()
@@ -89,7 +95,7 @@ async def test_statements_over_open_work_use_the_partial_indexes(store: Store, c
         await store.retry(dead=True)
         await store.next_due("mail")
         await store.unevaluated()
-    with closing(sqlite3.connect(store.path)) as connection:
+    with closing(sqlite3.connect(store.name)) as connection:
         text = "\n".join(
             str(row[3])
             for statement, values in seen.items()
