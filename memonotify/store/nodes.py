@@ -130,8 +130,9 @@ def adopt(connection: Connection, wishes: Sequence[Adoption]) -> list[int]:
 
 
 def _adopt(connection: Connection, wish: Adoption) -> int:
-    free = _ADOPT_FROM if wish.leads else _ADOPT_FROM.where(~events.c.in_order)
-    taken = update(events).where(events.c.seq.in_(free.scalar_subquery())).values(lease=wish.lease)
+    # A table expression, as where deliveries are claimed: read once, so that the limit holds.
+    free = (_ADOPT_FROM if wish.leads else _ADOPT_FROM.where(~events.c.in_order)).cte("free")
+    taken = update(events).where(events.c.seq.in_(select(free.c.seq))).values(lease=wish.lease)
     return connection.execute(taken, {"now": wish.now, "at_most": wish.limit}).rowcount
 
 
