@@ -56,9 +56,16 @@ _LEAD: Final = _insert_leader.on_conflict_do_update(
     set_={name: _insert_leader.excluded[name] for name in ("lease", "lease_until")},
     where=or_(leaders.c.lease == _insert_leader.excluded.lease, leaders.c.lease_until <= bindparam("now")),
 ).execution_options(preserve_rowcount=True)
-_OVER: Final = select(nodes.c.lease).where(nodes.c.lease_until <= bindparam("now"))
+_LIVING: Final = select(nodes.c.lease).where(nodes.c.lease_until > bindparam("now"))
+# Whatever no living node has, also where a node died that never beat, or took an event in after it left.
 _FREE: Final = (
-    update(events).where(events.c.evaluated_at.is_(None), events.c.lease.in_(_OVER.scalar_subquery())).values(lease="")
+    update(events)
+    .where(
+        events.c.evaluated_at.is_(None),
+        events.c.lease > literal_column("''"),
+        events.c.lease.not_in(_LIVING.scalar_subquery()),
+    )
+    .values(lease="")
 )
 _GIVE_BACK: Final = (
     update(events).where(events.c.evaluated_at.is_(None), events.c.lease == bindparam("of_lease")).values(lease="")
