@@ -4,43 +4,26 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from fakes import ManualClock
-from sqlalchemy import Engine, event
-from storeparts import START, a_delivery, a_failure, buried, claimed, evaluated, settled, stored, written
+from storeparts import START, a_delivery, a_failure, buried, claimed, evaluated, settled, statements, stored, written
 
 from memonotify.errors import Reason
 from memonotify.model import DeliveryState, Evaluation, EventState, FailureKind, StateChange
 from memonotify.store import Store
 
 # "SCAN events" reads a whole table; "SCAN events USING INDEX ix_events_open" only what a partial index holds.
-_WHOLE = re.compile(r"^SCAN (?!m |marked )\w+( USING (COVERING )?INDEX (?!ix_events_open|ix_deliveries_sending)\w+)?$")
+_WHOLE = re.compile(
+    r"^SCAN (?!m |marked |due$)\w+( USING (COVERING )?INDEX (?!ix_events_open|ix_deliveries_sending)\w+)?$"
+)
 
 
 @pytest.fixture
 def store_url(sqlite_url: str) -> str:
     return sqlite_url
-
-
-@contextmanager
-def statements() -> Iterator[dict[str, Any]]:
-    """Collect each statement that any engine runs, with the parameters it was first run with."""
-    seen: dict[str, Any] = {}
-
-    def note(_connection: Any, _cursor: Any, statement: str, values: Any, _context: Any, many: bool) -> None:
-        if statement.startswith(("SELECT", "UPDATE", "DELETE", "INSERT")):
-            seen.setdefault(statement, values[0] if many else values)
-
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
-        yield seen
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
 
 
 async def _work(store: Store, clock: ManualClock) -> None:
