@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
+from databases import execute
 from fakes import ManualClock
 from sqlalchemy import Connection, Engine, event
 
@@ -158,3 +160,11 @@ def statements() -> Iterator[dict[str, Any]]:
         yield seen
     finally:
         event.remove(Engine, "before_cursor_execute", note)
+
+
+async def until_locks_are_waited_for(url: str, how_many: int = 1) -> None:
+    """Wait until so many transactions of a PostgreSQL database wait for another's."""
+    waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    async with asyncio.timeout(20):
+        while execute(url, waits) != [(how_many,)]:
+            await asyncio.sleep(0)

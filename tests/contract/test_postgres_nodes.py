@@ -21,6 +21,7 @@ from storeparts import (
     evaluated,
     settled,
     stored,
+    until_locks_are_waited_for,
     written,
 )
 
@@ -415,15 +416,8 @@ async def test_a_dead_letter_that_is_sent_again_while_its_event_is_purged_stays(
         # As `retry` of a node that has not committed yet.
         connection.execute("UPDATE deliveries SET state = 'pending', settled_at = NULL WHERE id = %s", (name,))
         purging = asyncio.ensure_future(other.purge(before=START + HOUR))
-        await _until_one_waits_for_a_lock(store_url)
+        await until_locks_are_waited_for(store_url)
         connection.commit()
     assert await purging == 1
     assert [event.id for event in await store.events()] == ["e1"]
     assert (await claimed(store)).id == name
-
-
-async def _until_one_waits_for_a_lock(url: str) -> None:
-    waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    async with asyncio.timeout(20):
-        while execute(url, waits) == [(0,)]:
-            await asyncio.sleep(0)
