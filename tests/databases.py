@@ -27,6 +27,7 @@ import pytest
 from memonotify.store.tables import SCHEMA, metadata
 
 _USER = "postgres"
+_ENOUGH_BYTES = 2 << 30
 _NUMBERED = ("events", "failures")
 
 
@@ -144,8 +145,13 @@ def _as_user() -> dict[str, Any]:
 
 @contextmanager
 def _folder(prefix: str) -> Iterator[Path]:
-    """Make a folder of the user who runs the servers, and remove it; skip where there is no such user."""
-    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    """Make a folder of the user who runs the servers, and remove it; skip where there is no such user.
+
+    In memory where there is enough: a server that crashes loses nothing of it, and restarts take a tenth of the time.
+    """
+    memory = Path("/dev/shm")
+    enough = memory.is_dir() and shutil.disk_usage(memory).free > _ENOUGH_BYTES
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=memory if enough else None))
     try:
         if os.getuid() == 0:
             try:
@@ -173,7 +179,7 @@ def a_pgbouncer(server: Postgres) -> Iterator[Postgres]:
             f"* = host={host} port={port or 5432} user={_USER}\n"
             "[pgbouncer]\n"
             f"listen_addr = 127.0.0.1\nlisten_port = {pooler.address.rpartition(':')[2]}\nunix_socket_dir =\n"
-            "auth_type = any\npool_mode = transaction\n"
+            "auth_type = any\npool_mode = transaction\nserver_login_retry = 0.1\n"
             "log_connections = 0\nlog_disconnections = 0\nlog_stats = 0\n"
         )
         settings.chmod(0o644)
@@ -206,7 +212,8 @@ def _until(lines: Iterator[str], word: str) -> Iterator[str]:
 def _programs() -> Path | None:
     found = shutil.which("pg_ctl")
     if found:
-        return Path(found).parent
+        # What stands in the PATH may be a link to one program of many.
+        return Path(found).resolve().parent
     versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
     return versions[-1].parent if versions else None
 
