@@ -77,8 +77,8 @@ _EXPIRE: Final = (
     )
     .values(state=_PENDING, lease="", lease_until=null())
 )
-# A table expression is read once. A subquery PostgreSQL may read for each row of a join anew, and each time it skips what
-# it has taken already: more than the limit would be claimed.
+# A table expression is read once. A subquery PostgreSQL may read anew for each row of a join, and each time it skips
+# what it has taken already: more than the limit would be claimed.
 _DUE: Final = (
     select(deliveries.c.id)
     .where(

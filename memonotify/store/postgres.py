@@ -7,6 +7,7 @@ Facts: https://www.postgresql.org/docs/current/libpq-connect.html, …/errcodes-
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
@@ -31,10 +32,9 @@ _DEAD_PEER_MS: Final = 10_000
 _MIGRATION_LOCK: Final = 0x6D656D6F
 _LEAST_VERSION: Final = 130_000
 
-# Classes of SQLSTATE that speak of the server, not of the statement: connection, resources, operator, system, I/O; and
-# 25006, a server that takes no writes, as after a failover.
-_PASSING: Final = ("08", "53", "57", "58", "XX")
-_READ_ONLY: Final = "25006"
+# SQLSTATEs that speak of the server, not of the statement: the classes of connection, resources, operator, system, I/O;
+# a server that takes no writes, as after a failover; and one that found a transaction idle or open for too long.
+_PASSING: Final = ("08", "53", "57", "58", "XX", "25006", "25P03", "25P04")
 _CONFLICTS: Final = frozenset({"40001", "40P01", "55P03"})
 _FORBIDDEN: Final = "42501"
 # Of a value that is wrong for its column the server repeats the value.
@@ -102,6 +102,7 @@ class PostgresBackend:
 
         @event.listens_for(engine, "begin")
         def begin(connection: Connection) -> None:
+            self._driver_of(connection).answer_s = self._answer_s
             # In the transaction, not in the session: behind PgBouncer the next transaction has another session. Read
             # committed, whatever the database's default is: a node that waited for another's lock goes by what is now.
             connection.exec_driver_sql(
@@ -152,19 +153,28 @@ class PostgresBackend:
         with connection.begin():
             version = int(connection.exec_driver_sql("SHOW server_version_num").scalar_one())
             fsync = connection.exec_driver_sql("SHOW fsync").scalar_one()
+            encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
             recovering = connection.exec_driver_sql("SELECT pg_is_in_recovery()").scalar_one()
         if version < _LEAST_VERSION:
             raise StoreUnusable(f"{self.name}: PostgreSQL {version // 10_000}; 13 or newer is needed")
         if fsync != "on":
             raise StoreUnusable(f"{self.name}: the server runs with fsync=off and would lose events; turn it on")
+        if encoding != "UTF8":
+            raise StoreUnusable(f"{self.name}: the database holds text as {encoding}; make one with ENCODING 'UTF8'")
         if recovering:
             raise StoreUnavailable(
                 f"{self.name}: this server takes no writes; name all servers and add ?target_session_attrs=read-write"
             )
 
     def guard_migration(self, connection: Connection) -> None:
-        """Wait for the lock that one migrating node holds until its transaction ends."""
+        """Wait for the lock that one migrating node holds until its transaction ends, however long that takes."""
+        self._driver_of(connection).answer_s = math.inf
+        # As a query by itself: of several, the first's bound would hold for all.
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+
+    def _driver_of(self, connection: Connection) -> Any:
+        return connection.connection.driver_connection
 
     def still_there(self) -> None:
         """Do nothing: who answers is the database."""
@@ -188,7 +198,7 @@ class PostgresBackend:
         state: str | None = cause.sqlstate
         if state is None:
             return self._is_of_connection(cause)
-        return state.startswith(_PASSING) or state == _READ_ONLY
+        return state.startswith(_PASSING)
 
     def _is_of_connection(self, cause: Any) -> bool:
         # A connection that broke, or that was refused, has no state.

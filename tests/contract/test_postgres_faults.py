@@ -36,6 +36,8 @@ async def run_in_writer(store: Store, statement: str) -> None:
 PASSING = {
     "08006": "the connection failed",
     "25006": "the server takes no writes",
+    "25P03": "a transaction was idle for too long",
+    "25P04": "a transaction was open for too long",
     "53100": "its disk is full",
     "53200": "it has no memory",
     "53300": "it has too many connections",
@@ -141,6 +143,30 @@ async def test_a_connection_that_is_cut_before_the_commit_leaves_nothing_and_is_
     assert await store.deliveries() == []
     assert await store.record(evaluated(event, a_delivery())) is Recorded.WRITTEN
     assert await store.receive(an_event("n0")) is not None
+
+
+async def test_a_server_that_ends_idle_transactions_is_one_that_is_away_for_a_moment(
+    store: Store, store_url: str, faults: Faults
+) -> None:
+    name = store_url.rpartition("/")[2]
+    idle = f"SELECT pid FROM pg_stat_activity WHERE datname = '{name}' AND state = 'idle in transaction'"
+
+    def wait_until_it_is_ended() -> None:
+        while execute(store_url, idle):
+            pass
+
+    execute(store_url, f"ALTER DATABASE {name} SET idle_in_transaction_session_timeout = '50ms'", _CUT)
+    try:
+        with pytest.raises(StoreUnavailable):
+            await store.check_writable()
+        faults.on_commit = wait_until_it_is_ended
+        with pytest.raises(StoreUnavailable):
+            await store.add_delivery(a_delivery())
+        faults.on_commit = None
+        await store.add_delivery(a_delivery())
+    finally:
+        execute(store_url, f"ALTER DATABASE {name} RESET idle_in_transaction_session_timeout")
+    assert len(await store.deliveries()) == 1
 
 
 async def test_idle_connections_that_were_cut_are_made_anew(store: Store, store_url: str) -> None:

@@ -9,13 +9,14 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from databases import Postgres, execute, free_port
+from databases import Postgres, database, execute, free_port
 from fakes import ManualClock
 from storeparts import an_event, until_locks_are_waited_for
 
 from memonotify.errors import StoreError, StoreUnavailable, StoreUnusable
 from memonotify.store import Store, postgres
 from memonotify.store.backend import backend_for
+from memonotify.store.postgres import PostgresBackend
 
 
 @pytest.fixture
@@ -53,6 +54,32 @@ async def test_nodes_that_open_an_empty_database_at_once_make_its_tables_once(
     assert execute(store_url, "SELECT count(*) FROM alembic_version") == [(1,)]
     for store in stores:
         await store.close()
+
+
+async def test_a_node_waits_for_another_that_migrates_however_long_it_takes(store_url: str, clock: ManualClock) -> None:
+    store = Store(store_url, clock=clock, backend=PostgresBackend(store_url, statement_s=0.3, answer_s=0.6))
+    with psycopg.connect(store_url) as another:
+        another.execute(f"SELECT pg_advisory_xact_lock({postgres._MIGRATION_LOCK})")
+        opening = asyncio.ensure_future(store.open())
+        await until_locks_are_waited_for(store_url)
+        # The server itself lets the time pass.
+        await asyncio.to_thread(another.execute, "SELECT pg_sleep(0.8)")
+        assert not opening.done()
+    await opening
+    assert await store.receive(an_event()) == 1
+    with psycopg.connect(store_url) as another:
+        # From then on the bounds hold again.
+        another.execute("LOCK TABLE events")
+        with pytest.raises(StoreUnavailable):
+            await store.receive(an_event("e2"))
+    await store.close()
+
+
+async def test_a_database_that_does_not_hold_every_character_is_refused(
+    postgres_server: Postgres, clock: ManualClock
+) -> None:
+    with database(postgres_server, "LATIN1") as url:
+        assert "holds text as LATIN1" in await _refusal(url, clock, StoreUnusable)
 
 
 async def test_a_commit_is_durable_and_a_wait_bounded_whatever_the_databases_defaults(store_url: str) -> None:
