@@ -52,13 +52,13 @@ def a_server() -> Iterator[Postgres]:
 
 
 @contextmanager
-def database(server: Postgres) -> Iterator[str]:
-    """Make a database and drop it afterwards; gives its URL."""
+def database(server: Postgres, options: str = "") -> Iterator[str]:
+    """Make a database, with these options of CREATE DATABASE, and drop it afterwards; gives its URL."""
     import psycopg
 
     name = f"memonotify_test_{uuid4().hex}"
     with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' {options}")
     try:
         yield server.url(name)
     finally:
