@@ -24,6 +24,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "discard": ("changes:discard", "Give dead letters up."),
     "channel": ("channel:channel", "List the channels, or send a test message."),
     "status": ("status:status", "Show on one screen whether all is well."),
+    "migrate-store": ("migrate_store:migrate_store", "Move everything to another store, as to PostgreSQL."),
     "schema": ("schema:schema", "Print the JSON Schema of the configuration or the rules."),
     "bank": ("bank:bank", "Run a local stand-in for Memo Bank."),
     "trigger": ("bank:trigger", "Make the stand-in raise an event."),
