@@ -59,13 +59,14 @@ def a_server() -> Iterator[Postgres]:
 
 
 @contextmanager
-def database(server: Postgres, encoding: str = "UTF8") -> Iterator[str]:
-    """Make a database and drop it afterwards; gives its URL."""
+def database(server: Postgres, options: str = "", *, encoding: str = "UTF8") -> Iterator[str]:
+    """Make a database, with these options of CREATE DATABASE, and drop it afterwards; gives its URL."""
     import psycopg
 
     name = f"memonotify_test_{uuid4().hex}"
     with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C'")
+        options = options or "LC_COLLATE 'C' LC_CTYPE 'C'"
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}' {options}")
     try:
         yield server.url(name)
     finally:
