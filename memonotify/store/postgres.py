@@ -29,9 +29,8 @@ _MIGRATION_LOCK: Final = 0x6D656D6F
 _LEAST_VERSION: Final = 130_000
 
 # Classes of SQLSTATE that speak of the server, not of the statement: connection, resources, operator, system, I/O; and
-# 25006, a server that takes no writes, as after a failover.
-_PASSING: Final = ("08", "53", "57", "58", "XX")
-_READ_ONLY: Final = "25006"
+# 25006, a server that takes no writes, as after a failover; 25P03, a transaction that stood still for too long.
+_PASSING: Final = ("08", "53", "57", "58", "XX", "25006", "25P03")
 _CONFLICTS: Final = frozenset({"40001", "40P01", "55P03"})
 _REFUSED: Final = frozenset({"28000", "28P01", "3D000", "42501"})
 
@@ -75,16 +74,17 @@ class PostgresBackend:
     def demand(self) -> None:
         """Do nothing: whether there are tables is asked on the connection."""
 
-    def writing_engine(self) -> Engine:
-        """Return the engine of the one connection of this node that writes."""
+    def writing_engine(self, *, patience_s: float | None = None) -> Engine:
+        """Return the engine of a connection of this node that writes; with `patience_s`, one that holds up nobody."""
+        orders = f"SET LOCAL statement_timeout = {_ms(patience_s or STATEMENT_S)}; SET LOCAL synchronous_commit = on"
+        if patience_s is not None:
+            orders += f"; SET LOCAL idle_in_transaction_session_timeout = {_ms(patience_s)}"
         engine = create_engine("postgresql+psycopg://", creator=self._connect, poolclass=NullPool, hide_parameters=True)
 
         @event.listens_for(engine, "begin")
         def begin(connection: Connection) -> None:
             # In the transaction, not in the session: behind PgBouncer the next transaction has another session.
-            connection.exec_driver_sql(
-                f"SET LOCAL statement_timeout = {int(STATEMENT_S * 1000)}; SET LOCAL synchronous_commit = on"
-            )
+            connection.exec_driver_sql(orders)
 
         return engine
 
@@ -104,7 +104,7 @@ class PostgresBackend:
         def begin(connection: Connection) -> None:
             connection.exec_driver_sql(
                 "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; "
-                f"SET LOCAL statement_timeout = {int(STATEMENT_S * 1000)}"
+                f"SET LOCAL statement_timeout = {_ms(STATEMENT_S)}"
             )
 
         return engine
@@ -164,7 +164,7 @@ class PostgresBackend:
         if state is None:
             # A connection that broke has no state.
             return isinstance(cause, self._psycopg.OperationalError | self._psycopg.InterfaceError)
-        return state.startswith(_PASSING) or state == _READ_ONLY
+        return state.startswith(_PASSING)
 
     def is_conflict(self, error: BaseException) -> bool:
         """Return whether a deadlock or another transaction got in the way."""
@@ -207,6 +207,10 @@ class PostgresBackend:
             driver.execute(_MARK, ([seq for _, seq in evaluated], [at for at, _ in evaluated], lease))
         finally:
             driver.close()
+
+
+def _ms(seconds: float) -> int:
+    return int(seconds * 1000)
 
 
 def _driver() -> Any:
