@@ -45,7 +45,7 @@ class ManualPause:
 class FakeChannel:
     """Takes every message, unless `answers` says what comes instead, one for each send: a Receipt or an exception.
 
-    While `gate` is cleared, sends hang in it. `on_send` is called with each payload.
+    While `gate` is cleared, sends hang in it. `on_send` is called at each.
     """
 
     def __init__(self, name: str, channel_type: str = "http") -> None:
@@ -56,10 +56,12 @@ class FakeChannel:
         self.gate = asyncio.Event()
         self.gate.set()
         self.got: list[tuple[Mapping[str, Any], str]] = []
+        self.on_send: Callable[[], None] = lambda: None
         self.in_flight = self.most_in_flight = 0
 
     async def send(self, payload: Mapping[str, Any], *, identity: str) -> Receipt:
         self.got.append((payload, identity))
+        self.on_send()
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:

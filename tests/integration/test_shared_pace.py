@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from databases import a_server, database
 from fakes import ManualClock
 from hypothesis import given
 from hypothesis import strategies as st
 from lanes import WatchedStore, Yard
 from sqlalchemy import Connection, create_engine, delete, insert
 
+from memonotify.clock import SharedClock, SystemClock
 from memonotify.config.values import Rate
 from memonotify.delivery.sharedpace import SharedPace
 from memonotify.errors import Reason, SendError, StoreUnavailable
@@ -357,3 +361,40 @@ async def test_quiet_that_the_receiver_asked_for_is_kept_with_reserved_moments(n
     assert len(channel.got) == 1
     await later(nodes, 6)
     assert len(channel.got) == 5
+
+
+# Nodes on PostgreSQL, in real time
+
+
+@pytest.fixture
+def postgres_url() -> Iterator[str]:
+    with a_server() as server, database(server) as url:
+        yield url
+
+
+async def test_nodes_on_postgresql_feed_a_channel_at_its_pace(postgres_url):
+    began: list[float] = []
+    yards = []
+    for _ in range(3):
+        clock = SharedClock(SystemClock())
+        store = WatchedStore(postgres_url, clock=clock, has_nodes=True)
+        await store.open()
+        yard = Yard(store, clock)
+        yard.pause = asyncio.sleep
+        channel = yard.channel("slack", rate=Rate(count=10, per_s=1))
+        channel.on_send = lambda: began.append(time.monotonic())
+        yards.append(yard)
+    await yards[0].put("slack", 40)
+    for yard in yards:
+        await yard.start(look_s=1.0)
+    async with asyncio.timeout(30):
+        while len(began) < 40:
+            await asyncio.sleep(0.01)
+    for yard in yards:
+        await yard.courier.stop(5)
+        await yard.store.close()
+    assert all(yard.channels["slack"].got for yard in yards)
+    for first in began:
+        # What the bound promises is when a send begins; the channel notes it a moment later.
+        assert sum(first <= moment < first + 0.9 for moment in began) <= 10
+    assert max(began) - min(began) < 12.0
