@@ -6,9 +6,10 @@ line for each settled delivery. Owned by the courier.
 
 The lane claims in batches: at most as many as may be sent at once and as many again to follow on without waiting for
 the store. Outcomes are written in batches too, with the next claim where one is near: a transaction costs far more than
-what is in it. A claim that cannot be sent any more (the lane stops, the breaker opens) is given back unused. A result
-the store cannot take is kept and offered again, and nothing is claimed meanwhile, so an outcome is never forgotten in
-favour of a second send.
+what is in it. Where several nodes keep one pace, claims are made for moments reserved in the store, and wait for them
+here. A claim that cannot be sent any more (the lane stops, the breaker opens) is given back unused. A result the store
+cannot take is kept and offered again, and nothing is claimed meanwhile, so an outcome is never forgotten in favour of a
+second send.
 """
 
 from __future__ import annotations

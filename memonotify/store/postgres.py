@@ -1,4 +1,5 @@
-"""PostgreSQL behind SQLAlchemy: several nodes on one database, each with a connection that writes and some that read.
+"""PostgreSQL behind SQLAlchemy: several nodes on one database, each with one or two connections that write and some
+that read.
 
 `PostgresBackend` takes a libpq URL (`postgresql://user@host1,host2/db?target_session_attrs=read-write`); `Store` calls
 it. Everything works through PgBouncer in transaction mode: no prepared statements, nothing set for a session.

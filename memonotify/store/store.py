@@ -1,8 +1,9 @@
 """The store's face: what the intake, the engine, the courier and the commands ask of it, as coroutines.
 
-Takes a URL, gives and takes the values of `model`. Writes go through the one writer thread and are on stable storage
-when the call returns; reads run in threads of their own. No call blocks the event loop. Every call may raise
-StoreUnavailable (come again later) or StoreUnusable (somebody has to repair it).
+Takes a URL, gives and takes the values of `model`. Writes go through the one writer thread (those of `budgets`, on a
+shared store, through another one) and are on stable storage when the call returns; reads run in threads of their own. No
+call blocks the event loop. Every call may raise StoreUnavailable (come again later) or StoreUnusable (somebody has to
+repair it).
 """
 
 from __future__ import annotations
