@@ -121,7 +121,7 @@ async def test_a_deadlock_with_another_node_is_begun_anew_and_nobody_notices(
         another.rollback()
     assert await recording is Recorded.WRITTEN
     assert await store.policy_state("acme", "second", "k") is True
-    assert metrics.registry.get_sample_value("memonotify_store_errors_total") == 1
+    assert (metrics.registry.get_sample_value("memonotify_store_errors_total") or 0) >= 1
 
 
 _CUT = (
