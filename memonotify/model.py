@@ -197,7 +197,16 @@ class Outcome(StrEnum):
     MATCHED = "matched"
     NOT_MATCHED = "not_matched"
     UNCHANGED = "unchanged"
+    SUPPRESSED = "suppressed"
     FAILED = "failed"
+
+
+class Mode(StrEnum):
+    """live: speaks. shadow: decides and counts, and sends nothing. off: is passed over."""
+
+    LIVE = "live"
+    SHADOW = "shadow"
+    OFF = "off"
 
 
 class Role(StrEnum):
@@ -237,6 +246,18 @@ class Recorded(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Falsehood:
+    """Why a condition does not hold: its first part that is false, and what stood on its sides, each with its value."""
+
+    condition: str
+    values: tuple[tuple[str, str], ...] = ()
+
+    def __str__(self) -> str:
+        told = ", ".join(f"{source} is {value}" for source, value in self.values)
+        return f"{self.condition} is false" + (f": {told}" if told else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StateChange:
     """A policy's remembered answer for a key goes from `old` (None: unknown) to `new`, or the evaluation is void."""
 
@@ -249,11 +270,17 @@ class StateChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What the engine concluded for one rule whose match fits, and the messages it made."""
+    """What the engine concluded for one rule whose match fits, and the messages it made.
+
+    `detail` says in a sentence why it is silent or failed; `falsehood` is the same in parts where a condition is false.
+    `key` is the one it remembers by, where it has a memory and came so far.
+    """
 
     rule: str
     outcome: Outcome
     detail: str = ""
+    falsehood: Falsehood | None = None
+    key: str = ""
     deliveries: tuple[NewDelivery, ...] = ()
     change: StateChange | None = None
 

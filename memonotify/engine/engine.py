@@ -30,7 +30,7 @@ from memonotify.errors import StoreUnavailable
 from memonotify.headroom import Gate, Headroom
 from memonotify.logs import logger
 from memonotify.metrics import Metrics
-from memonotify.model import Clock, Evaluation, Event, Outcome, Recorded
+from memonotify.model import Clock, DeliveryState, Evaluation, Event, Outcome, Recorded
 from memonotify.policies.waits import wait_s
 from memonotify.rules.values import Rule, Ruleset
 
@@ -365,7 +365,8 @@ class Engine:
                 )
             for delivery in decision.deliveries:
                 made += 1
-                channels.add(delivery.notification.channel)
+                if delivery.state is DeliveryState.PENDING:
+                    channels.add(delivery.notification.channel)
                 if delivery.notification.render_error:
                     self._metrics.render_errors.labels(decision.rule).inc()
         if channels:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from memonotify.config.suggest import did_you_mean
 from memonotify.config.values import Config
 from memonotify.errors import CompileError, Problem
+from memonotify.model import Mode
 from memonotify.rules import notes
 from memonotify.rules.attachments import TELLING, proof_doubt
 from memonotify.rules.declared import Declared
@@ -22,11 +23,12 @@ from memonotify.rules.faults import ALWAYS_KNOWN, Compiled, compile_problem, nam
 from memonotify.rules.lookups import source_fault
 from memonotify.rules.match import Match, fits, is_glob
 from memonotify.rules.values import Entry, Rule
+from memonotify.templating.conditions import Condition
 from memonotify.templating.environment import Escape, Expression, Place, Templates, Text
 from memonotify.yamlsource import Document
 from memonotify.yamlsource import Path as DataPath
 
-_C = TypeVar("_C", Expression, Text)
+_C = TypeVar("_C", Condition, Text)
 
 
 class RuleReader:
@@ -93,7 +95,12 @@ class RuleReader:
             key=key,
             needs_resource=needs_resource,
             digest=self._digest(),
+            mode=self._mode(),
         )
+
+    def _mode(self) -> Mode:
+        mode = self._data.get("mode")
+        return Mode(mode) if mode in set(Mode) else Mode.LIVE
 
     def _match(self) -> Match:
         given = self._data.get("match")
@@ -112,8 +119,8 @@ class RuleReader:
             workspace=workspaces,
         )
 
-    def _when(self) -> Expression | None:
-        when = self._compile(("when",), self._templates.expression)
+    def _when(self) -> Condition | None:
+        when = self._compile(("when",), self._templates.condition)
         if when is not None:
             path = (*self._path, "when")
             for found in notes.cents_compared(when.source):
@@ -219,7 +226,9 @@ class RuleReader:
 
     def _tells_apart(self, *conditions: DataPath) -> bool:
         return any(
-            path in conditions and isinstance(part, Expression) and not TELLING.isdisjoint(part.analysis.paths)
+            path in conditions
+            and isinstance(part, Condition | Expression)
+            and not TELLING.isdisjoint(part.analysis.paths)
             for path, part in self._parts
         )
 

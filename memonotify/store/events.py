@@ -14,9 +14,10 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, Select, bindparam, func, insert, not_, null, select, update
 
 from memonotify.errors import Reason
-from memonotify.model import Decision, Evaluation, Event, EventState, Outcome, Recorded, Snapshot, StateChange
+from memonotify.model import Evaluation, Event, EventState, Outcome, Recorded, Snapshot, StateChange
 from memonotify.store import documents as document_rows
 from memonotify.store import failures as failure_rows
+from memonotify.store import traces as trace_rows
 from memonotify.store.cells import decode, detail, encode, micros, moment, optional_moment, storable
 from memonotify.store.conflicts import insert_new, put
 from memonotify.store.deliveries import delivery_row
@@ -31,6 +32,7 @@ class EvaluationRows:
     evaluated_at: int
     changes: tuple[StateChange, ...]
     decisions: list[dict[str, Any]]
+    traces: list[dict[str, Any]]
     snapshots: list[dict[str, Any]]
     documents: list[dict[str, Any]]
     deliveries: list[dict[str, Any]]
@@ -53,7 +55,9 @@ def evaluation_rows(evaluation: Evaluation) -> EvaluationRows:
                 "detail": detail(decision.detail),
             }
             for position, decision in enumerate(evaluation.decisions)
+            if decision.outcome is not Outcome.NOT_MATCHED
         ],
+        traces=[trace_rows.trace_row(seq, evaluation.decisions)] if evaluation.decisions else [],
         snapshots=[_snapshot_row(seq, position, shot) for position, shot in enumerate(evaluation.snapshots)],
         documents=[document_rows.document_row(seq, document) for document in evaluation.documents],
         deliveries=[delivery_row(new) for decision in evaluation.decisions for new in decision.deliveries],
@@ -156,6 +160,7 @@ def _write(connection: Connection, written: Sequence[EvaluationRows]) -> None:
     connection.execute(_EVALUATED, [{"event_seq": rows.event_seq, "at": rows.evaluated_at} for rows in written])
     for statement, found in (
         (_NEW_DECISION, [row for rows in written for row in rows.decisions]),
+        (trace_rows.PUT, [row for rows in written for row in rows.traces]),
         (_PUT_SNAPSHOT, [row for rows in written for row in rows.snapshots]),
         (document_rows.PUT, [row for rows in written for row in rows.documents]),
         (_NEW_DELIVERY, [row for rows in written for row in rows.deliveries]),
@@ -251,7 +256,7 @@ def listed(
         query = query.order_by(*newest, events.c.seq.desc())
     else:
         query = query.join(decisions, decisions.c.event_seq == events.c.seq)
-        query = query.where(decisions.c.rule == rule, decisions.c.outcome != Outcome.NOT_MATCHED.value)
+        query = query.where(decisions.c.rule == rule)
         query = query.order_by(decisions.c.event_seq.desc())
     return [_event(row) for row in connection.execute(query.limit(limit))]
 
@@ -280,12 +285,6 @@ def snapshots_of(connection: Connection, seq: int) -> list[Snapshot]:
         )
         for row in rows
     ]
-
-
-def decisions_of(connection: Connection, seq: int) -> list[Decision]:
-    """Return what was concluded for an event, in order; without the messages, which `deliveries` has."""
-    rows = connection.execute(select(decisions).where(decisions.c.event_seq == seq).order_by(decisions.c.position))
-    return [Decision(rule=row.rule, outcome=Outcome(row.outcome), detail=row.detail) for row in rows]
 
 
 def _event(row: Row[Any]) -> Event:

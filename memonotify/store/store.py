@@ -45,6 +45,7 @@ from memonotify.store import (
     orphans,
     retention,
     schema,
+    traces,
 )
 from memonotify.store.backend import EventRow, backend_for, row_of
 from memonotify.store.cells import encode, micros
@@ -278,7 +279,11 @@ class Store:
 
     async def decisions(self, event: Event) -> list[Decision]:
         """Return what was concluded for an event, in the order of the rules; the messages are in `deliveries`."""
-        return await self._read(events.decisions_of, event.seq)
+        return await self._read(traces.decisions_of, event.seq)
+
+    async def decisions_of_rule(self, rule: str, since: datetime) -> list[tuple[str, datetime, Decision]]:
+        """Return (event id, when it came, decision) for each time a rule was decided since then, newest first."""
+        return await self._read(lambda connection: list(traces.of_rule(connection, rule, since)))
 
     # Deliveries
 

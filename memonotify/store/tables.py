@@ -109,6 +109,13 @@ documents = Table(
 )
 """The files that messages of an event carry, once for all of them, for as long as one of them may still be sent."""
 
+traces = Table(
+    "traces",
+    metadata,
+    Column("event_seq", BigInteger, ForeignKey("events.seq", ondelete="CASCADE"), primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+)
+
 deliveries = Table(
     "deliveries",
     metadata,

@@ -31,6 +31,7 @@ from memonotify.templating.compiled import (
     mapping_node,
     text_node,
 )
+from memonotify.templating.conditions import Condition
 from memonotify.templating.escaping import ESCAPERS, Escape
 from memonotify.templating.failures import compile_failure, with_hint
 from memonotify.templating.filters import Filters
@@ -75,6 +76,10 @@ class Templates:
     def expression(self, source: str, escape: Escape = Escape.NONE) -> Expression:
         """Compile one expression, such as a condition; `escape` matters only to its filters."""
         return self._once("expression", source, escape, self._expression)
+
+    def condition(self, source: str) -> Condition:
+        """Compile a condition, which can say why it does not hold."""
+        return Condition(self.expression(source), self.expression)
 
     def text(self, source: str, escape: Escape = Escape.NONE) -> Text:
         """Compile a text with expressions in it; each expression's value is escaped."""

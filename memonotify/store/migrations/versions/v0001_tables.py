@@ -197,6 +197,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("event_seq", "path", name=op.f("pk_snapshots")),
     )
     op.create_table(
+        "traces",
+        sa.Column("event_seq", sa.BigInteger(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["event_seq"], ["events.seq"], name=op.f("fk_traces_event_seq"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("event_seq", name=op.f("pk_traces")),
+    )
+    op.create_table(
         "documents",
         sa.Column("event_seq", sa.BigInteger(), nullable=False),
         sa.Column("path", sa.Text(), nullable=False),
