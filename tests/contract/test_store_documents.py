@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
 from datetime import timedelta
 
 import pytest
 from fakes import ManualClock
+from sqlalchemy import Connection, text
 from storeparts import START, a_delivery, a_failure, claimed, evaluated, settled, stored
 
 from memonotify.janitor import Janitor
 from memonotify.metrics import Metrics
-from memonotify.model import DeliveryState, Document, NewDelivery, StateChange
+from memonotify.model import DeliveryState, Document, NewDelivery, Recorded, StateChange
 from memonotify.store import Store
 
 PATH = "/v2/transfers/r1/proof"
@@ -25,12 +24,17 @@ def a_document(path: str = PATH, content: bytes = CONTENT) -> Document:
 
 
 async def proven(store: Store, *deliveries: NewDelivery, name: str = "e1") -> None:
-    assert await store.record(evaluated(await stored(store, name), *deliveries, documents=(a_document(),)))
+    assert (
+        await store.record(evaluated(await stored(store, name), *deliveries, documents=(a_document(),)))
+        is Recorded.WRITTEN
+    )
 
 
-def kept(store: Store) -> Sequence[int]:
-    with closing(sqlite3.connect(store.path)) as connection:
-        return [row[0] for row in connection.execute("SELECT event_seq FROM documents ORDER BY 1")]
+async def kept(store: Store) -> Sequence[int]:
+    def read(connection: Connection) -> list[int]:
+        return list(connection.scalars(text("SELECT event_seq FROM documents ORDER BY 1")))
+
+    return await store._read(read)
 
 
 async def test_a_document_comes_back_byte_for_byte_for_its_event_and_path(store: Store) -> None:
@@ -54,13 +58,13 @@ async def test_a_document_is_on_stable_storage_with_the_messages_that_carry_it(
 async def test_an_evaluation_that_is_void_leaves_no_document(store: Store) -> None:
     change = StateChange(workspace="acme", rule="big", key="k", old=True, new=False)
     evaluation = evaluated(await stored(store), a_delivery(), change=change, documents=(a_document(),))
-    assert not await store.record(evaluation)
-    assert kept(store) == []
+    assert await store.record(evaluation) is Recorded.CHANGED
+    assert (await kept(store)) == []
 
 
 async def test_many_documents_of_one_event_are_told_apart_by_their_path(store: Store) -> None:
     documents = (a_document(), a_document("/v2/x", b"other"))
-    assert await store.record(evaluated(await stored(store), a_delivery(), documents=documents))
+    assert await store.record(evaluated(await stored(store), a_delivery(), documents=documents)) is Recorded.WRITTEN
     assert await store.document("acme", "e1", "/v2/x") == b"other"
     assert await store.document("acme", "e1", PATH) == CONTENT
 
@@ -83,26 +87,26 @@ async def test_a_document_goes_when_all_messages_of_its_event_are_done_with(stor
     await proven(store, a_delivery("sent"), name="sent")
     assert await store.settle(settled(await claimed(store), DeliveryState.SENT))
     await proven(store, a_delivery("waits"), name="waits")
-    assert len(kept(store)) == 2
+    assert len(await kept(store)) == 2
     assert await store.release_documents() == 1
     assert await store.document("acme", "sent", PATH) is None
     assert await store.document("acme", "waits", PATH) == CONTENT
     assert await store.discard([a_delivery("waits").id])
     assert await store.release_documents() == 1
-    assert kept(store) == []
+    assert (await kept(store)) == []
 
 
 async def test_documents_are_released_in_batches_until_none_is_left(store: Store, clock: ManualClock) -> None:
     for number in range(5):
         await proven(store, name=f"e{number}")
     assert await store.release_documents(limit=2) == 2
-    assert len(kept(store)) == 3
+    assert len(await kept(store)) == 3
     janitor = Janitor(store=store, retention_s=1.0, clock=clock, metrics=Metrics())
     assert await janitor.release() == 3
-    assert kept(store) == []
+    assert (await kept(store)) == []
 
 
 async def test_a_document_goes_with_its_event(store: Store) -> None:
     await proven(store)
     assert await store.purge(before=START + timedelta(days=91)) == 1
-    assert kept(store) == []
+    assert (await kept(store)) == []
