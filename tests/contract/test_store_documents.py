@@ -24,10 +24,8 @@ def a_document(path: str = PATH, content: bytes = CONTENT) -> Document:
 
 
 async def proven(store: Store, *deliveries: NewDelivery, name: str = "e1") -> None:
-    assert (
-        await store.record(evaluated(await stored(store, name), *deliveries, documents=(a_document(),)))
-        is Recorded.WRITTEN
-    )
+    evaluation = evaluated(await stored(store, name), *deliveries, documents=(a_document(),))
+    assert await store.record(evaluation) is Recorded.WRITTEN
 
 
 async def kept(store: Store) -> Sequence[int]:
@@ -101,7 +99,7 @@ async def test_documents_are_released_in_batches_until_none_is_left(store: Store
         await proven(store, name=f"e{number}")
     assert await store.release_documents(limit=2) == 2
     assert len(await kept(store)) == 3
-    janitor = Janitor(store=store, retention_s=1.0, clock=clock, metrics=Metrics())
+    janitor = Janitor(store=store, channels=(), retention_s=1.0, clock=clock, metrics=Metrics())
     assert await janitor.release() == 3
     assert (await kept(store)) == []
 
