@@ -59,6 +59,9 @@ EVENT_TYPES: Final[Mapping[str, str]] = MappingProxyType(
 )
 """The 34 event types and the resource type each is about."""
 
+EVENT_FIELDS: Final = ("id", "date", "event_type", "resource_type", "resource_id")
+"""The fields that every event has; the bank may send more."""
+
 WEBHOOK_ADDRESSES: Final = (
     "35.181.64.230",
     "15.236.178.243",

@@ -91,6 +91,9 @@ def reason_of_status(status: int) -> Reason:
     return Reason.INVALID_RESPONSE
 
 
+Severity = Literal["error", "note"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """One thing that is wrong (or, as a note, doubtful) in a file, with the place it stands at.
@@ -104,7 +107,7 @@ class Problem:
     message: str
     hint: str = ""
     field: str = ""
-    severity: Literal["error", "note"] = "error"
+    severity: Severity = "error"
 
     def __str__(self) -> str:
         text = f"{self.file}:{self.line}:{self.column}: {self.message}"
@@ -153,7 +156,34 @@ class CompileError(MemonotifyError):
 
 
 class RenderError(MemonotifyError):
-    """A template or an expression failed while running. Its text names the template and what was missing."""
+    """A template or an expression failed while running. Its text names the template and what was missing.
+
+    `reason` is the text without the place. The place: `path` leads to the field within the message, `line` (from 1) is
+    within its source, or within the template `file`, and `word` is what of the source it is about, where that is known.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: str = "",
+        path: tuple[str | int, ...] = (),
+        line: int = 1,
+        file: str = "",
+        word: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason or message
+        self.path = path
+        self.line = line
+        self.file = file
+        self.word = word
+
+    def within(self, name: str, path: tuple[str | int, ...]) -> RenderError:
+        """Return the same error as one of the field at `path`, by the name that stands before the text."""
+        return RenderError(
+            f"{name}: {self}", reason=self.reason, path=path, line=self.line, file=self.file, word=self.word
+        )
 
 
 class CallError(MemonotifyError):

@@ -269,11 +269,27 @@ class StateChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """A text of a rule that failed for an event, and why.
+
+    `path` leads to it within the rule. `line` (from 1) is within the text, or within the template `file`; `word` is
+    what of it the fault is about, where that is known.
+    """
+
+    path: tuple[str | int, ...]
+    reason: str
+    line: int = 1
+    file: str = ""
+    word: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """What the engine concluded for one rule whose match fits, and the messages it made.
 
     `detail` says in a sentence why it is silent or failed; `falsehood` is the same in parts where a condition is false.
     `key` is the one it remembers by, where it has a memory and came so far.
+    `faults` are the texts that failed on the way; they are not stored, for `detail` and the messages say it too.
     """
 
     rule: str
@@ -283,6 +299,7 @@ class Decision:
     key: str = ""
     deliveries: tuple[NewDelivery, ...] = ()
     change: StateChange | None = None
+    faults: tuple[Fault, ...] = ()
 
 
 class FailureKind(StrEnum):

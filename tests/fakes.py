@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 
@@ -21,3 +23,17 @@ class ManualClock:
     def advance(self, seconds: float) -> None:
         self._at += timedelta(seconds=seconds)
         self._monotonic += seconds
+
+
+class Faults:
+    """The store's hook before each commit: raises what is queued, and calls `on_commit` where a test set it."""
+
+    def __init__(self) -> None:
+        self.queued: deque[Exception] = deque()
+        self.on_commit: Callable[[], None] | None = None
+
+    def __call__(self) -> None:
+        if self.on_commit is not None:
+            self.on_commit()
+        if self.queued:
+            raise self.queued.popleft()

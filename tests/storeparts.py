@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
+from databases import execute
 from fakes import ManualClock
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine, event
 
 from memonotify.errors import Reason
 from memonotify.model import (
@@ -141,3 +144,27 @@ async def row_counts(store: Store) -> dict[str, int]:
         return {name: connection.exec_driver_sql(f"SELECT count(*) FROM {name}").scalar_one() for name in tables}
 
     return await store._read(count)
+
+
+@contextmanager
+def statements() -> Iterator[dict[str, Any]]:
+    """Collect each statement that any engine runs, with the parameters it was first run with."""
+    seen: dict[str, Any] = {}
+
+    def note(_connection: Any, _cursor: Any, statement: str, values: Any, _context: Any, many: bool) -> None:
+        if statement.startswith(("SELECT", "UPDATE", "DELETE", "INSERT", "WITH")):
+            seen.setdefault(statement, values[0] if many else values)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+
+async def until_locks_are_waited_for(url: str, how_many: int = 1) -> None:
+    """Wait until so many transactions of a PostgreSQL database wait for another's."""
+    waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    async with asyncio.timeout(20):
+        while execute(url, waits) != [(how_many,)]:
+            await asyncio.sleep(0)

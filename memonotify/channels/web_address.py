@@ -9,10 +9,11 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 import httpx
 
+from memonotify.config.checks import Refusal, added_path
 from memonotify.errors import Reason, SendError
 from memonotify.secret import Secret
 
@@ -21,8 +22,6 @@ _PATH_SAFE = "/%:@!$&'()*+,;=~-._"
 _LONE_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
 # httpx encodes what no host may hold, so that a slip of the pen would be asked of the resolver.
 _NO_HOST = re.compile("%")
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f\\]")
-_DOTS = frozenset({"", ".", ".."})
 _MIN_SEGMENT = 8
 
 
@@ -45,14 +44,12 @@ def with_path(url: httpx.URL, path: str) -> httpx.URL:
     """Return `url` with `path` appended to its path; its query stays. `?` and `#` in `path` are encoded.
 
     Raises:
-        SendError: TEMPLATE, where the path could leave the address it is appended to: `..`, `.`, `//`, a backslash or a
-            control character, encoded or not.
+        SendError: TEMPLATE, where the path could leave the address it is appended to.
     """
-    # Decoded twice, and each segment without its parameters: some servers do either before they resolve the dots.
-    plain = unquote(unquote(path))
-    segments = [segment.partition(";")[0] for segment in plain.removeprefix("/").removesuffix("/").split("/")]
-    if _CONTROLS.search(plain) or (plain != "/" and not _DOTS.isdisjoint(segments)):
-        raise SendError(Reason.TEMPLATE, "path must not hold `..`, `.`, an empty part, a backslash or a line break")
+    try:
+        added_path(path)
+    except Refusal as refusal:
+        raise SendError(Reason.TEMPLATE, f"`path` {refusal}") from None
     base, mark, query = url.raw_path.partition(b"?")
     appended = quote(_LONE_PERCENT.sub("%25", path.removeprefix("/")), safe=_PATH_SAFE, errors="replace").encode()
     return url.copy_with(raw_path=base.rstrip(b"/") + b"/" + appended + mark + query)

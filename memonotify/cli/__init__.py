@@ -25,6 +25,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "channel": ("channel:channel", "List the channels, or send a test message."),
     "status": ("status:status", "Show on one screen whether all is well."),
     "nodes": ("nodes:nodes", "List the nodes on a store that several share."),
+    "migrate-store": ("migrate_store:migrate_store", "Move everything to another store, as to PostgreSQL."),
     "schema": ("schema:schema", "Print the JSON Schema of the configuration or the rules."),
     "bank": ("bank:bank", "Run a local stand-in for Memo Bank."),
     "trigger": ("bank:trigger", "Make the stand-in raise an event."),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from memonotify.cli.options import config_option, example, json_option, read_all
+from memonotify.cli.options import config_option, example, json_option
 from memonotify.errors import Problem
 
 
@@ -18,25 +18,27 @@ from memonotify.errors import Problem
 def check(config_path: Path | None, as_json: bool, no_secrets: bool, files: tuple[Path, ...]) -> None:
     """Validate configuration, rules and templates.
 
-    Prints every problem as file:line:column: message, and notes on what is doubtful. FILE: these rule files in place of
-    the configuration's own. Exits with 2 where there is a problem.
+    Prints every problem as file:line:column: message, and notes on what is doubtful. FILE: a rule file or a template
+    (*.j2), in place of the configuration's own, or a configuration. Exits with 2 where there is a problem.
     """
+    from memonotify.cli.checking import check_all
     from memonotify.config.problems import format_problems
 
-    reading = read_all(config_path, resolve=not no_secrets, files=files)
-    problems, notes = reading.problems, reading.notes
-    rules = len(reading.loaded.rules.ruleset.rules) if reading.loaded is not None else 0
+    checked = check_all(config_path, resolve=not no_secrets, files=files)
+    problems, notes = checked.problems, checked.notes
     if as_json:
         import json
 
         rows = [_row(problem) for problem in (*problems, *notes)]
         click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
     else:
+        for sentence in checked.said:
+            click.echo(sentence)
         if notes:
             click.echo(format_problems(notes))
         if problems:
             click.echo(format_problems(problems), err=True)
-        click.echo(_summary(len(problems), len(notes), rules), err=bool(problems))
+        click.echo(_summary(len(problems), len(notes), len(checked.rules)), err=bool(problems))
     if problems:
         raise click.exceptions.Exit(2)
 

@@ -15,7 +15,7 @@ from memonotify.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from memonotify.config.loader import LoadedConfig
-    from memonotify.rules.loader import LoadedRules
+    from memonotify.rules.loader import LoadedRules, RulesReading
     from memonotify.templating import Templates
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -54,14 +54,20 @@ def load_config_only(path: Path | None, *, resolve: bool) -> LoadedConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """Everything that was read: `loaded` is None where there is a problem."""
+    """Everything that was read, with all problems and notes; `loaded` is None where there is a problem.
+
+    `config`, `templates` and `rules` are there as far as they could be read.
+    """
 
     loaded: Loaded | None
+    config: LoadedConfig | None
+    templates: Templates | None
+    rules: RulesReading | None
     problems: tuple[Problem, ...]
     notes: tuple[Problem, ...]
 
 
-def read_all(path: Path | None, *, resolve: bool, files: tuple[Path, ...] = ()) -> Reading:
+def read_all(path: Path | None, *, resolve: bool, files: tuple[Path, ...] | None = None) -> Reading:
     """Read configuration, templates and rules (`files` in place of the configuration's own), with every problem.
 
     Raises:
@@ -69,35 +75,37 @@ def read_all(path: Path | None, *, resolve: bool, files: tuple[Path, ...] = ()) 
     """
     from memonotify.config.loader import find_config, read_config
     from memonotify.config.problems import in_order
-    from memonotify.rules.loader import load_rules
+    from memonotify.rules.loader import read_rules
     from memonotify.templating import Templates
 
     read = read_config(find_config(path), environ=os.environ, resolve=resolve)
     if read.loaded is None:
-        return Reading(loaded=None, problems=read.problems, notes=())
+        return Reading(loaded=None, config=None, templates=None, rules=None, problems=read.problems, notes=())
     config = read.loaded.config
     templates = Templates(folder=config.templates, locale=config.locale, timezone=config.timezone)
-    try:
-        rules = load_rules(config, templates, files=files or None)
-    except ConfigError as error:
-        return Reading(
-            loaded=None, problems=tuple(in_order([*read.problems, *error.problems])), notes=read.loaded.notes
-        )
-    loaded = Loaded(config=read.loaded, templates=templates, rules=rules)
+    rules = read_rules(config, templates, files=files)
+    loaded = None
+    notes = rules.notes
+    if rules.loaded is not None and not read.problems:
+        loaded = Loaded(config=read.loaded, templates=templates, rules=rules.loaded)
+        notes = rules.loaded.notes
     return Reading(
-        loaded=None if read.problems else loaded,
-        problems=read.problems,
-        notes=(*read.loaded.notes, *rules.notes),
+        loaded=loaded,
+        config=read.loaded,
+        templates=templates,
+        rules=rules,
+        problems=tuple(in_order([*read.problems, *rules.problems])),
+        notes=(*read.loaded.notes, *notes),
     )
 
 
-def load_all(path: Path | None, *, resolve: bool, files: tuple[Path, ...] = ()) -> Loaded:
+def load_all(path: Path | None, *, resolve: bool) -> Loaded:
     """Load what `read_all` reads.
 
     Raises:
         ConfigError: with every problem of all of it at once.
     """
-    reading = read_all(path, resolve=resolve, files=files)
+    reading = read_all(path, resolve=resolve)
     if reading.loaded is None:
         raise ConfigError(reading.problems)
     return reading.loaded

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from memonotify import sdnotify
 from memonotify.cli.options import config_option, example, load_all
 from memonotify.cli.signals import on_signal
-from memonotify.errors import ConfigError
+from memonotify.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from memonotify.app import App
     from memonotify.config.values import Config
     from memonotify.rules.values import Ruleset
+
+_MAX_NOTES: Final = 20
 
 
 @click.command(epilog=example("memonotify serve -c /etc/memonotify/config.yaml"))
@@ -57,8 +59,7 @@ def serve(config_path: Path | None, log_level: str, log_format: str, role: str, 
 
     logs.configure(log_level, log_format)  # type: ignore[arg-type] # click has checked it
     loaded = load_all(config_path, resolve=True)
-    for note in (*loaded.config.notes, *loaded.rules.notes):
-        logs.logger().warning("note", place=f"{note.file}:{note.line}:{note.column}", message=note.message)
+    _log_notes((*loaded.config.notes, *loaded.rules.notes))
 
     from memonotify.app import App, prepare_process
     from memonotify.model import Role
@@ -66,6 +67,17 @@ def serve(config_path: Path | None, log_level: str, log_format: str, role: str, 
     prepare_process()
     app = App(loaded.config.config, loaded.rules.ruleset, role=Role(role), node=node)
     _runner()(_serve(app, lambda: _rules_for(app.config)))
+
+
+def _log_notes(notes: Sequence[Problem]) -> None:
+    """Log the first notes, and how many more there are: a start is not the place to read ten thousand."""
+    from memonotify.logs import logger
+
+    for note in notes[:_MAX_NOTES]:
+        logger().warning("note", place=f"{note.file}:{note.line}:{note.column}", message=note.message)
+    if len(notes) > _MAX_NOTES:
+        more = f"{len(notes) - _MAX_NOTES} more notes: memonotify check prints them"
+        logger().warning("note", place=notes[0].file, message=more)
 
 
 def _rules_for(config: Config) -> Ruleset:

@@ -50,8 +50,11 @@ def test(
     else:
         for result in results:
             _print(result)
-        _sum_up(results)
-    if chosen and not results and not wanted:
+        if results or wanted is None:
+            _sum_up(results)
+    if wanted is not None and not results:
+        click.echo(f"No test's name contains {wanted!r}.", err=True)
+    if not results and (chosen or wanted is not None):
         raise click.exceptions.Exit(1)
     if not all(result.passed for result in results):
         raise click.exceptions.Exit(1)

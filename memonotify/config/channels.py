@@ -16,6 +16,7 @@ from memonotify.secret import Secret
 ChannelType = Literal["email", "slack", "http"]
 _PORTS: Final = {"starttls": 587, "tls": 465, "none": 25}
 _NOWHERE: Final = Secret("https://unknown.invalid")
+_SOMEBODY: Final = "unknown@unknown.invalid"
 
 
 class _Common(TypedDict):
@@ -54,13 +55,19 @@ def _email(name: str, fields: Fields, folder: Path) -> EmailConfig:
         port=fields.integer("port", _PORTS[security]),
         security=security,
         from_=fields.text("from", checks.mail_address),
-        to=fields.texts("to", checks.mail_address),
-        cc=fields.texts("cc", checks.mail_address),
+        to=_recipients("to", fields),
+        cc=_recipients("cc", fields),
         reply_to=fields.text("reply_to", checks.mail_address),
         username=username,
         password=password,
         ca_file=_ca_file(fields, folder),
     )
+
+
+def _recipients(name: str, fields: Fields) -> tuple[str, ...]:
+    """Return the addresses under a key; somebody where all of them are wrong, so that no rule seems to lack any."""
+    found = fields.texts(name, checks.mail_address)
+    return (_SOMEBODY,) if fields.has(name) and not found else found
 
 
 def _slack(name: str, fields: Fields, folder: Path) -> SlackConfig:  # noqa: ARG001 - one signature for all kinds

@@ -1,4 +1,5 @@
-"""Texts of the configuration in, what they mean out, or a Refusal with a sentence. Called by the sections' readers.
+"""Texts of the configuration in, what they mean out, or a Refusal with a sentence. Called by the sections' readers, and
+by the rules' readers for what both files may hold.
 
 No sentence here repeats what may be a secret: an address of a receiver, a key, a token, a header's value.
 """
@@ -11,12 +12,13 @@ import re
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
+from memonotify.config.mailaddress import take_apart
 from memonotify.config.suggest import did_you_mean
 
 
-class Refusal(ValueError):  # noqa: N818 - a value that says no; it never leaves this package
+class Refusal(ValueError):  # noqa: N818 - a value that says no; readers of files turn it into a Problem
     """A text that cannot be taken. `args[0]` is the sentence, `hint` what to do."""
 
     def __init__(self, sentence: str, hint: str = "") -> None:
@@ -26,8 +28,7 @@ class Refusal(ValueError):  # noqa: N818 - a value that says no; it never leaves
 
 _LABEL: Final = r"[\w](?:[\w-]{0,61}[\w])?"
 _HOST: Final = re.compile(rf"(?=.{{1,253}}\.?$){_LABEL}(?:\.{_LABEL})*\.?")
-_MAILBOX: Final = re.compile(r'(?:(?P<name>"[^"\\]*" *|[^"<>@,;:\\()\[\]]*)<(?P<inner>[^<>]*)>|(?P<bare>[^<>]*))')
-_LOCAL: Final = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*")
+_NAMED: Final = re.compile(r'(?:"(?:[^"\\]|\\.)*" *|[^"<>@,;:\\()\[\]]*)<[^<>]*>')
 _TOKEN68: Final = re.compile(r"[\x21-\x7e]+")
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")
 _HEADER_VALUE: Final = re.compile(r"[\x20-\x7e\t]*")
@@ -37,6 +38,10 @@ _OWN_HEADERS: Final = frozenset(
         *("upgrade", "webhook-id", "webhook-timestamp", "webhook-signature"),
     }
 )
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f\\]")
+_DOTS: Final = frozenset({"", ".", ".."})
+_MAX_ADDED_PATH: Final = 8000
 _RESOURCE_PATH: Final = re.compile(r"/v2(?:/[A-Za-z0-9_{}~.-]+)+")
 
 
@@ -176,24 +181,57 @@ def host(text: str) -> str:
 
 
 def mail_address(text: str) -> str:
-    """Return an address as people write it, `Name <local@host>` or `local@host` (RFC 5322), or refuse it."""
+    """Return an address as people write it, `Name <local@host>` or `local@host` (RFC 5322), or refuse it.
+
+    Stricter than what is taken when a mail is sent: a second address before the `<` would count as a name there, and
+    its owner would get nothing.
+    """
     if any(not character.isprintable() for character in text):
         raise Refusal("holds a line break or a control character")
-    found = _MAILBOX.fullmatch(text.strip())
-    spec = "" if found is None else (found["inner"] if found["inner"] is not None else found["bare"])
-    local, at, domain = spec.rpartition("@")
-    if not at or len(local) > 64 or not _LOCAL.fullmatch(local) or not _is_host(domain):
-        hint = "name@example.com, or Name <name@example.com>"
-        if "," in text:
-            hint = "one address each; a name with a comma stands in quotes"
-        raise Refusal(f"`{text[:80]}` is not a mail address", hint)
-    return text.strip()
+    address = text.strip()
+    if ("<" in address or ">" in address) and not _NAMED.fullmatch(address):
+        raise _no_address(text)
+    try:
+        local = take_apart(address).local
+    except ValueError:
+        raise _no_address(text) from None
+    if len(local) > 64 or "" in local.split("."):
+        raise _no_address(text)
+    return address
+
+
+def _no_address(text: str) -> Refusal:
+    hint = "name@example.com, or Name <name@example.com>"
+    if "," in text:
+        hint = "one address each; a name with a comma stands in quotes"
+    return Refusal(f"`{text[:80]}` is not a mail address", hint)
+
+
+def added_path(text: str) -> str:
+    """Return a path that a message adds to its receiver's address, or refuse one with which it could leave it.
+
+    A value within it is percent-encoded already: `..`, `.`, `//`, a backslash or a control character are refused
+    encoded as well.
+    """
+    hint = "such as /payments/{{ resource.id }}"
+    if len(text) > _MAX_ADDED_PATH:
+        raise Refusal(f"is longer than {_MAX_ADDED_PATH} characters")
+    if _SCHEME.match(text):
+        raise Refusal("is an address of its own, and is added to the channel's", hint)
+    # Decoded twice, and each segment without its parameters: some servers do either before they resolve the dots.
+    plain = unquote(unquote(text))
+    if _CONTROLS.search(plain):
+        raise Refusal("holds a backslash or a control character", hint)
+    segments = [segment.partition(";")[0] for segment in plain.removeprefix("/").removesuffix("/").split("/")]
+    if plain not in ("", "/") and not _DOTS.isdisjoint(segments):
+        raise Refusal("has a part that is empty, `.` or `..`", hint)
+    return text
 
 
 def header_name(text: str) -> str:
     """Return the name of a header that a user may set (RFC 9110 §5.1), or refuse it."""
     if not _HEADER_NAME.fullmatch(text):
-        raise Refusal(f"`{text[:80]}` is not the name of a header")
+        raise Refusal(f"`{text[:80]}` is not the name of a header", "letters, digits and `-`, such as X-Kind")
     if text.lower() in _OWN_HEADERS:
         raise Refusal(f"the header `{text}` is set by memonotify itself")
     return text

@@ -6,6 +6,7 @@ mistake in one channel hides none in another.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +17,15 @@ from memonotify.config.channels import read_channels
 from memonotify.config.fields import Fields, Source
 from memonotify.config.problems import in_order
 from memonotify.config.references import References
-from memonotify.config.schema import shape_faults
+from memonotify.config.schema import config_schema, shape_faults
 from memonotify.config.values import Config
 from memonotify.errors import ConfigError, Problem
-from memonotify.yamlsource import Document, read
+from memonotify.yamlsource import MAX_BYTES, Document, read
 
 SEARCHED: Final = (Path("config.yaml"), Path("/etc/memonotify/config.yaml"))
 """Where a configuration is looked for, in this order."""
+
+_TOP_LEVEL_KEY: Final = re.compile(r"""^["']?(\w+)["']?\s*:""", re.MULTILINE)
 
 _STORE: Final = "sqlite:///var/memonotify.db"
 
@@ -66,6 +69,19 @@ def find_config(explicit: Path | None) -> Path:
     message = f"there is no {SEARCHED[0]} here and no {SEARCHED[1]}"
     hint = "--config PATH names another; memonotify init DIR writes one"
     raise ConfigError([Problem(file=str(SEARCHED[0]), line=1, column=1, message=message, hint=hint)])
+
+
+def is_configuration(path: Path) -> bool:
+    """Tell a configuration from a rule file by its top-level keys, also where it is no right YAML."""
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return False
+    keys = set(_TOP_LEVEL_KEY.findall(text))
+    if "rules" in keys:
+        return not keys.isdisjoint(("workspaces", "channels"))
+    return not keys.isdisjoint(config_schema()["properties"])
 
 
 def load_config(path: Path, *, environ: Mapping[str, str], resolve: bool = True) -> LoadedConfig:

@@ -120,21 +120,29 @@ def read_on_failure(fields: Fields, channels: Mapping[str, ChannelConfig], writt
 
 
 def read_rules(fields: Fields, folder: Path) -> tuple[str, ...]:
-    """Return the globs of the rule files. One that matches nothing is a note; a path to nothing is a problem."""
-    found = []
+    """Return the globs of the rule files, without those that are a problem: a path to nothing, or globs that match
+    nothing where nothing else gives rules. Otherwise a glob that matches nothing is a note.
+    """
+    patterns, empty = [], {}
     for index, resolved in fields.items("rules"):
-        found.append(resolved.text)
-        if not resolved.is_known:
-            continue
         pattern = resolved.text
-        if glob.has_magic(pattern):
-            whole = str(Path(glob.escape(str(folder))) / pattern)
-            # Path.glob takes no absolute pattern, and these may be.
-            if not glob.glob(whole, recursive=True):  # noqa: PTH207
-                fields.note(("rules", index), f"no file matches `{pattern}`")
-        elif not checks.is_file(folder / pattern):
-            fields.problem(("rules", index), f"{named(('rules', index))}: there is no file `{pattern}`")
-    return tuple(found)
+        if resolved.is_known:
+            if glob.has_magic(pattern):
+                # Path.glob takes no absolute pattern, and these may be.
+                if not glob.glob(str(Path(glob.escape(str(folder))) / pattern), recursive=True):  # noqa: PTH207
+                    empty[index] = pattern
+            elif not checks.is_file(folder / pattern):
+                fields.problem(("rules", index), f"{named(('rules', index))}: there is no file `{pattern}`")
+                continue
+        patterns.append(pattern)
+    if len(empty) < len(patterns):
+        for index, pattern in empty.items():
+            fields.note(("rules", index), f"no file matches `{pattern}`")
+        return tuple(patterns)
+    for index, pattern in empty.items():
+        hint = f"looked for in {folder}; at least one file must be there"
+        fields.problem(("rules", index), f"no rule files match `{pattern}`", hint)
+    return ()
 
 
 def read_resource_types(fields: Fields) -> Mapping[str, str]:

@@ -21,5 +21,17 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"did you mean `{meant}`?" if meant else ""
 
 
+class Suggester:
+    """`did_you_mean`, a limited number of times: it takes a while where much is known, and nobody reads more."""
+
+    def __init__(self, most: int = 50) -> None:
+        self._left = most
+
+    def did_you_mean(self, word: str, known: Iterable[str]) -> str:
+        """Return "did you mean `x`?", or an empty text where nothing known is near or it was asked too often."""
+        self._left -= 1
+        return did_you_mean(word, known) if self._left >= 0 else ""
+
+
 def _form(word: str) -> str:
     return "".join(character for character in word.casefold() if character not in "-_ ")

@@ -18,7 +18,10 @@ RULE_FIELDS: Final = ("rule", "channel")
 
 _CONTAINED: Final = ("html",)
 _LISTS: Final = ("to", "cc", "attach")
-_ABSENT: Final = "(none)"
+_NONE: Final = "(none)"
+_MISSING: Final = "(missing)"
+_GONE: Final = object()
+"""Stands for a field that a message does not have, which is something else than one that is null."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ def differences(expected: Mapping[str, Any], payload: Mapping[str, Any]) -> tupl
     found: list[FieldDifference] = []
     for field, value in expected.items():
         if field not in RULE_FIELDS:
-            _compare(field, value, payload.get(field), found)
+            _compare(field, value, payload.get(field, _GONE), found)
     return tuple(found)
 
 
@@ -66,15 +69,16 @@ def normal(text: str) -> str:
 def _compare(field: str, expected: Any, got: Any, found: list[FieldDifference]) -> None:
     if field in _LISTS:
         if sorted(_as_list(expected)) != sorted(_as_list(got)):
-            wanted, had = (", ".join(_as_list(value)) or _ABSENT for value in (expected, got))
+            wanted, had = (", ".join(_as_list(value)) or _NONE for value in (expected, got))
             found.append(_difference(field, wanted, had))
     elif field in _CONTAINED and isinstance(expected, str) and isinstance(got, str):
         if normal(expected) not in normal(got):
             found.append(_difference(f"{field} (contains)", expected, got))
     elif field == "headers" and isinstance(expected, Mapping):
-        headers = {str(name).lower(): value for name, value in (got or {}).items()}
+        given = got if isinstance(got, Mapping) else {}
+        headers = {str(name).lower(): value for name, value in given.items()}
         for name, value in expected.items():
-            _subset(f"headers.{name}", value, headers.get(str(name).lower()), found)
+            _subset(f"headers.{name}", value, headers.get(str(name).lower(), _GONE), found)
     else:
         _subset(field, expected, got, found)
 
@@ -83,10 +87,7 @@ def _subset(path: str, expected: Any, got: Any, found: list[FieldDifference]) ->
     """A mapping may hold more than is expected, at any depth; all else is equal, numbers and texts told apart."""
     if isinstance(expected, Mapping) and isinstance(got, Mapping):
         for name, value in expected.items():
-            if name in got:
-                _subset(f"{path}.{name}", value, got[name], found)
-            else:
-                found.append(_difference(f"{path}.{name}", _shown(value), _ABSENT))
+            _subset(f"{path}.{name}", value, got.get(name, _GONE), found)
     elif _is_list(expected) and _is_list(got) and len(expected) == len(got):
         for index, (value, other) in enumerate(zip(expected, got, strict=True)):
             _subset(f"{path}[{index}]", value, other, found)
@@ -110,7 +111,7 @@ def _is_list(value: Any) -> bool:
 
 
 def _as_list(value: Any) -> list[str]:
-    if value is None:
+    if value is None or value is _GONE:
         return []
     return [normal(str(_named(item))) for item in (value if _is_list(value) else [value])]
 
@@ -120,7 +121,9 @@ def _named(item: Any) -> Any:
 
 
 def _shown(value: Any) -> str:
-    return _ABSENT if value is None else json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+    if value is _GONE:
+        return _MISSING
+    return _NONE if value is None else json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
 
 
 def _difference(field: str, expected: str, got: str) -> FieldDifference:

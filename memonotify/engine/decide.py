@@ -24,6 +24,7 @@ from memonotify.model import (
     DeliveryState,
     Event,
     Falsehood,
+    Fault,
     NewDelivery,
     Notification,
     Outcome,
@@ -69,15 +70,20 @@ Deciding = Generator[Lookup | Remembered | Proof, Any, Decision]
 
 
 class _Failed(Exception):  # noqa: N818 - it never leaves this module
-    """The rule cannot be decided; its text says why."""
+    """The rule cannot be decided; its text says why, and `fault` which text of it failed."""
+
+    def __init__(self, text: str, fault: Fault) -> None:
+        super().__init__(text)
+        self.fault = fault
 
 
 @dataclass(slots=True, kw_only=True)
 class _Facts:
-    """What the rule's expressions see, growing with each look-up, and what has to be said of it."""
+    """What the rule's expressions see, growing with each look-up, what has to be said of it, and what failed."""
 
     context: dict[str, Any]
     notes: list[str] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
 
     def learn(self, name: str, given: Given) -> None:
         self.context[name] = given.value
@@ -112,6 +118,7 @@ def decide(rule: Rule, *, event: Event, resource: Given, at: datetime) -> Decidi
             outcome=Outcome.FAILED,
             detail="; ".join((str(failed), *facts.notes)),
             key=judged.key,
+            faults=(failed.fault,),
         )
     deliveries: tuple[NewDelivery, ...] = ()
     if verdict.branch is not None:
@@ -125,6 +132,7 @@ def decide(rule: Rule, *, event: Event, resource: Given, at: datetime) -> Decidi
         key=judged.key,
         deliveries=deliveries,
         change=change,
+        faults=tuple(facts.faults),
     )
 
 
@@ -156,7 +164,7 @@ def _judge(
     rule: Rule, event: Event, facts: _Facts, judged: _Judged
 ) -> Generator[Remembered, bool | None, tuple[Verdict, StateChange | None]]:
     when = rule.when
-    answer = when is None or _try("when", lambda: when.holds(facts.context))
+    answer = when is None or _try("when", ("when",), lambda: when.holds(facts.context))
     if not answer and when is not None:
         judged.falsehood = when.first_false(facts.context)
     if not rule.on_change or rule.key is None:
@@ -173,11 +181,12 @@ def _judge(
 def _key(rule: Rule, facts: _Facts) -> str:
     assert rule.key is not None  # noqa: S101 - asked by the caller; this tells the type checker
     text = rule.key
-    key = _try("key", lambda: text.render(facts.context)).strip()
-    if not key:
-        raise _Failed("key is empty")
+    key = _try("key", ("key",), lambda: text.render(facts.context)).strip()
+    fault = "" if key else "key is empty"
     if len(key) > MAX_KEY_LENGTH:
-        raise _Failed(f"key is longer than {MAX_KEY_LENGTH} characters")
+        fault = f"key is longer than {MAX_KEY_LENGTH} characters"
+    if fault:
+        raise _Failed(fault, Fault(path=("key",), reason=fault))
     return key
 
 
@@ -191,14 +200,15 @@ def _deliveries(
         error = ""
         try:
             yield from _look_up(rule, _names(entry.when), facts)
-            if not _wanted(entry, facts):
+            if not _wanted(entry, branch, facts):
                 continue
             yield from _look_up(rule, entry.message.names, facts)
         except _Failed as failed:
+            facts.faults.append(failed.fault)
             error = str(failed)
         proof = None if suppressed else wanted_proof(entry, event)
         given = (yield proof) if proof is not None else Given(value=None)
-        notification = _notification(rule, entry, facts, error, note=given.note)
+        notification = _notification(rule, entry, branch, facts, error, note=given.note)
         if proof is not None and isinstance(given.value, Enclosure):
             name = file_name(event, facts.context["resource"] if rule.needs_resource else None)
             payload = with_proof(notification.payload, proof, given.value, name=name)
@@ -221,18 +231,20 @@ def _deliveries(
     return tuple(made)
 
 
-def _wanted(entry: Entry, facts: _Facts) -> bool:
+def _wanted(entry: Entry, branch: Branch, facts: _Facts) -> bool:
     """Whether the entry's own `when` holds. Where it fails, the rule has fired all the same: the message goes plain."""
     when = entry.when
-    return when is None or _try("when of the message", lambda: when.holds(facts.context))
+    path = (branch.value, entry.index, "when")
+    return when is None or _try("when of the message", path, lambda: when.holds(facts.context))
 
 
-def _notification(rule: Rule, entry: Entry, facts: _Facts, error: str, *, note: str) -> Notification:
+def _notification(rule: Rule, entry: Entry, branch: Branch, facts: _Facts, error: str, *, note: str) -> Notification:
     payload: dict[str, Any] = {}
     if not error:
         try:
-            payload = _try("message", lambda: entry.message.render(facts.context))
+            payload = _try("message", (branch.value, entry.index), lambda: entry.message.render(facts.context))
         except _Failed as failed:
+            facts.faults.append(failed.fault)
             error = str(failed)
     if error:
         payload = entry.message.plain(facts.context, error=error, rule=rule.name)
@@ -247,7 +259,8 @@ def _look_up(rule: Rule, names: Iterable[str], facts: _Facts) -> Generator[Looku
     for name in sorted(names):
         if name in rule.lookups and name not in facts.context:
             text = rule.lookups[name]
-            path = _try(f"fetch.{name}", lambda: lookup_path(text, facts.context))  # noqa: B023 - called at once
+            where = ("fetch", name)
+            path = _try(f"fetch.{name}", where, lambda: lookup_path(text, facts.context))  # noqa: B023 - called at once
             facts.learn(name, (yield Lookup(name=name, path=path)))
 
 
@@ -255,11 +268,14 @@ def _names(*sources: Any) -> frozenset[str]:
     return frozenset().union(*(source.names for source in sources if source is not None))
 
 
-def _try(what: str, work: Callable[[], T]) -> T:
-    """Run what the user wrote. Whatever a value does to it, no alert is lost and no neighbour harmed."""
+def _try(what: str, path: tuple[str | int, ...], work: Callable[[], T]) -> T:
+    """Run what the user wrote at `path` of the rule. Whatever a value does to it, no alert is lost and no neighbour
+    harmed."""
     try:
         return work()
     except RenderError as error:
-        raise _Failed(f"{what}: {error}") from error
+        fault = Fault(path=(*path, *error.path), reason=error.reason, line=error.line, file=error.file, word=error.word)
+        raise _Failed(f"{what}: {error}", fault) from error
     except Exception as error:
-        raise _Failed(f"{what}: {type(error).__name__} while it was evaluated") from error
+        reason = f"{type(error).__name__} while it was evaluated"
+        raise _Failed(f"{what}: {reason}", Fault(path=path, reason=reason)) from error

@@ -80,7 +80,7 @@ def run_test(test: RuleTest, ruleset: Ruleset, config: Config) -> TestResult:
     notes: list[str] = []
     messages: list[NewDelivery] = []
     for rule in ruleset.candidates(event.event_type, event.resource_type, event.workspace):
-        decision, unanswered = _decided(rule, event, test)
+        decision, unanswered = decided(rule, event, test)
         if unanswered:
             _say_unanswered(rule, unanswered, test, shortfalls, notes)
         elif decision.outcome is Outcome.FAILED:
@@ -128,7 +128,7 @@ def _event_type(resource_type: Any) -> str:
     return next((event for event, resource in EVENT_TYPES.items() if resource == resource_type), _UNKNOWN)
 
 
-def _decided(rule: Rule, event: Event, test: RuleTest) -> tuple[Decision, list[Lookup]]:
+def decided(rule: Rule, event: Event, test: RuleTest) -> tuple[Decision, list[Lookup]]:
     """Decide with the test's answers; also return the look-ups that it has no answer for."""
     deciding = decide(rule, event=event, resource=Given(value=test.resource), at=_AT)
     unanswered: list[Lookup] = []

@@ -8,7 +8,8 @@ from typing import Any
 from memonotify.config.suggest import did_you_mean
 from memonotify.config.values import Config
 from memonotify.errors import CompileError, Problem
-from memonotify.rules.faults import Compiled, compile_problem, name_problems, shown_names
+from memonotify.rules.addressing import addressing_problems
+from memonotify.rules.faults import Compiled, compile_problem, field_problems, name_problems, shown_names
 from memonotify.rules.values import Entry
 from memonotify.templating.environment import Expression, Templates
 from memonotify.templating.messages import FIELDS, Message, MessageProblems, compile_message
@@ -20,7 +21,7 @@ EVERY_FIELD = frozenset[str]().union(*FIELDS.values())
 
 
 class EntryReader:
-    """Reads one entry. `problems` holds what was found, `parts` each text and expression in it with its path."""
+    """Reads one entry. `problems` and `notes` hold what was found, `parts` each text and expression with its path."""
 
     def __init__(
         self,
@@ -32,6 +33,7 @@ class EntryReader:
         lookups: frozenset[str],
     ) -> None:
         self.problems: list[Problem] = []
+        self.notes: list[Problem] = []
         self.parts: list[tuple[DataPath, Compiled]] = []
         self._document = document
         self._path = path
@@ -55,6 +57,7 @@ class EntryReader:
             self._problem(("channel",), f"there is no channel `{name}`", hint=hint)
             return None
         self.problems += foreign_fields(self._document, self._path, self._data, {channel.type})
+        self.problems += addressing_problems(self._document, self._path, self._data, channel)
         message = self._message(channel.type, rule, description)
         if message is None or self.problems:
             return None
@@ -73,7 +76,7 @@ class EntryReader:
             return None
         path = (*self._path, "when")
         try:
-            when = self._templates.expression(source)
+            when = self._templates.expression(source, written=self._document.written(path))
         except CompileError as error:
             self.problems.append(compile_problem(self._document, path, error))
             return None
@@ -87,7 +90,14 @@ class EntryReader:
             if name in FIELDS[channel_type] and not self._document.is_spoiled((*self._path, name))
         }
         try:
-            message = compile_message(self._templates, channel_type, fields, rule=rule, description=description)
+            message = compile_message(
+                self._templates,
+                channel_type,
+                fields,
+                rule=rule,
+                description=description,
+                written=lambda path: self._document.written((*self._path, *path)),
+            )
         except MessageProblems as found:
             self.problems += [
                 compile_problem(self._document, (*self._path, *each.path), each.error) for each in found.problems
@@ -99,6 +109,8 @@ class EntryReader:
 
     def _add(self, path: DataPath, part: Compiled) -> None:
         self.problems += name_problems(self._document, path, part, self._lookups)
+        for found in field_problems(self._document, path, part):
+            (self.notes if found.severity == "note" else self.problems).append(found)
         self.parts.append((path, part))
 
     def _problem(self, path: DataPath, message: str, *, hint: str = "") -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from memonotify.config.suggest import did_you_mean
+from memonotify.catalogue import EVENT_FIELDS
+from memonotify.config.suggest import Suggester, did_you_mean
 from memonotify.config.values import Config
 from memonotify.errors import Problem
 from memonotify.rules.declared import Declared
@@ -25,12 +26,20 @@ class TestReader:
 
     __test__ = False
 
-    def __init__(self, document: Document, config: Config, rules: Mapping[str, Declared]) -> None:
+    def __init__(
+        self,
+        document: Document,
+        config: Config,
+        rules: Mapping[str, Declared],
+        lookups: frozenset[str],
+        suggester: Suggester,
+    ) -> None:
         self.problems: list[Problem] = []
         self._document = document
         self._config = config
         self._rules = rules
-        self._lookups = sorted({name for rule in rules.values() for name in rule.lookups})
+        self._suggester = suggester
+        self._lookups = lookups
 
     def tests(self) -> Iterator[RuleTest]:
         """Read every test; one with a problem counts for nothing, since the load then fails."""
@@ -44,6 +53,7 @@ class TestReader:
         lookups, event, expect = data.get("fetch"), data.get("event"), data.get("expect")
         expected = [item if isinstance(item, dict) else {} for item in (expect if isinstance(expect, list) else ())]
         state, workspace = data.get("state"), data.get("workspace")
+        self._check_event((*path, "event"), event if isinstance(event, dict) else {})
         self._check_lookups((*path, "fetch"), lookups if isinstance(lookups, dict) else {})
         self._check_state((*path, "state"), state if isinstance(state, dict) else {})
         self._check_workspace((*path, "workspace"), workspace)
@@ -61,18 +71,22 @@ class TestReader:
             state=state if isinstance(state, dict) else {},
         )
 
+    def _check_event(self, path: DataPath, event: Mapping[str, Any]) -> None:
+        for name in EVENT_FIELDS:
+            if isinstance(event.get(name), dict | list):
+                self._problem((*path, name), f"`{name}` of an event is one text", hint="as the bank sends it")
+
     def _check_lookups(self, path: DataPath, lookups: Mapping[str, Any]) -> None:
         for name in lookups:
             if not name.startswith(ROOT) and name not in self._lookups:
-                hint = did_you_mean(name, self._lookups) or "a name under a rule's `fetch`, or a path of the bank's API"
+                meant = self._suggester.did_you_mean(name, self._lookups)
+                hint = meant or "a name under a rule's `fetch`, or a path of the bank's API"
                 self._problem((*path, name), f"no rule looks up `{name}`", hint=hint, key=True)
 
     def _check_state(self, path: DataPath, state: Mapping[str, Any]) -> None:
         for name in state:
             if name not in self._rules:
-                self._problem(
-                    (*path, name), f"there is no rule `{name}`", hint=did_you_mean(name, self._rules), key=True
-                )
+                self._no_rule((*path, name), name, key=True)
 
     def _check_workspace(self, path: DataPath, name: Any) -> None:
         names = [workspace.name for workspace in self._config.workspaces]
@@ -84,7 +98,7 @@ class TestReader:
         name, channel = data.get("rule"), data.get("channel")
         rule = self._rules.get(name) if isinstance(name, str) else None
         if isinstance(name, str) and rule is None:
-            self._problem((*path, "rule"), f"there is no rule `{name}`", hint=did_you_mean(name, self._rules))
+            self._no_rule((*path, "rule"), name)
         channels = self._config.channels
         if isinstance(channel, str):
             if channel not in channels:
@@ -99,6 +113,9 @@ class TestReader:
         types: set[str] = {channels[name].type for name in reached if name in channels}
         if types:
             self.problems += foreign_fields(self._document, path, data, types)
+
+    def _no_rule(self, path: DataPath, name: str, *, key: bool = False) -> None:
+        self._problem(path, f"there is no rule `{name}`", hint=self._suggester.did_you_mean(name, self._rules), key=key)
 
     def _problem(self, path: DataPath, message: str, *, hint: str = "", key: bool = False) -> None:
         self.problems.append(self._document.problem(path, message, hint=hint, key=key))

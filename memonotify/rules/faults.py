@@ -5,12 +5,14 @@ Takes a document, a path in it and what `templating` says; gives Problems. Every
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final, Protocol
 
+from memonotify.catalogue import EVENT_FIELDS
 from memonotify.config.suggest import did_you_mean
-from memonotify.errors import CompileError, Problem
+from memonotify.errors import CompileError, Problem, Severity
 from memonotify.templating.names import Place
 from memonotify.yamlsource import Document
 from memonotify.yamlsource import Path as DataPath
@@ -20,13 +22,21 @@ ALWAYS_KNOWN: Final = frozenset({"event", "resource", "workspace"})
 """The names that every expression and message of a rule has."""
 
 
+_WORKSPACE_FIELDS: Final = ("name",)
+_METHODS: Final = frozenset({"copy", "get", "items", "keys", "values"})
+"""What a mapping can do beside having fields."""
+
+
 class Compiled(Protocol):
-    """What was compiled: the names it takes from outside, where each stands first, and a digest of its sources."""
+    """What was compiled: the names it takes from outside and the fields of those that it counts on, where each stands
+    first, and a digest of its sources."""
 
     @property
     def names(self) -> frozenset[str]: ...
     @property
     def places(self) -> Mapping[str, Place]: ...
+    @property
+    def fields(self) -> Mapping[tuple[str, str], Place]: ...
     @property
     def digest(self) -> str: ...
 
@@ -44,14 +54,34 @@ def compile_problem(document: Document, path: DataPath, error: CompileError) -> 
     return placed(document, path, Place(error.file, error.line), error.message)
 
 
-def placed(document: Document, path: DataPath, place: Place, message: str, *, hint: str = "") -> Problem:
-    """Return a problem at a line of the text at `path`, or of a template file."""
-    if place.file:
-        return Problem(
-            file=shown(Path(place.file)), line=place.line, column=1, message=message, hint=hint, field=dotted(path)
-        )
-    line, column = document.text_place(path, place.line)
-    return Problem(file=document.file, line=line, column=column, message=message, hint=hint, field=dotted(path))
+def placed(
+    document: Document,
+    path: DataPath,
+    place: Place,
+    message: str,
+    *,
+    hint: str = "",
+    severity: Severity = "error",
+    word: str = "",
+) -> Problem:
+    """Return a problem at a line of the text at `path`, or of a template file.
+
+    With a `word`, it is the first line from there on that holds it: of an expression over several lines, Jinja knows
+    only one.
+    """
+    file, line, column = shown(Path(place.file)), place.line, 1
+    if not place.file:
+        number = _line_of(word, document.written(path), place.line) if word else place.line
+        file, (line, column) = document.file, document.text_place(path, number)
+    return Problem(
+        file=file, line=line, column=column, message=message, hint=hint, field=dotted(path), severity=severity
+    )
+
+
+def _line_of(word: str, text: str, line: int) -> int:
+    whole = re.compile(rf"(?<!\w){re.escape(word)}(?!\w)")
+    rest = text.split("\n")[line - 1 :]
+    return next((number for number, one in enumerate(rest, start=line) if whole.search(one)), line)
 
 
 def name_problems(
@@ -73,6 +103,22 @@ def name_problems(
         for name, place in compiled.places.items()
         if name in unknown
     ]
+
+
+def field_problems(document: Document, path: DataPath, compiled: Compiled) -> list[Problem]:
+    """Return a problem for each field of the workspace that there is none of, and a note for each of the event that the
+    bank has not published. What a text asks for with a test or `default` is right either way.
+    """
+    found: list[Problem] = []
+    for (name, field), place in compiled.fields.items():
+        if name == "workspace" and field not in (*_WORKSPACE_FIELDS, *_METHODS):
+            hint = did_you_mean(field, _WORKSPACE_FIELDS) or "a workspace has nothing but its `name`"
+            found.append(placed(document, path, place, f"`workspace` has no field `{field}`", hint=hint))
+        elif name == "event" and field not in (*EVENT_FIELDS, *_METHODS):
+            message = f"`event.{field}` is none of the five fields that every event has"
+            hint = did_you_mean(field, EVENT_FIELDS) or "ask whether it is there: `is defined` or `| default(…)`"
+            found.append(placed(document, path, place, message, hint=hint, severity="note"))
+    return found
 
 
 def shown_names(what: str, names: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""Loads the rule files: a configuration in, a Ruleset and its notes out, or every problem of every file at once.
+"""Reads the rule files: a configuration in, a Ruleset and its notes out, or every problem of every file at once.
 
 Every command and the daemon load through here. One file's problems never hide another's.
 """
@@ -6,31 +6,55 @@ Every command and the daemon load through here. One file's problems never hide a
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from glob import glob, has_magic
 from pathlib import Path
 
 from memonotify.config.problems import in_order
 from memonotify.config.schema import check_schema
+from memonotify.config.suggest import Suggester
 from memonotify.config.values import Config
 from memonotify.errors import ConfigError, Problem
+from memonotify.model import Fault
 from memonotify.rules.declared import Declared
 from memonotify.rules.expectations import TestReader
-from memonotify.rules.faults import shown
+from memonotify.rules.faults import placed, shown
 from memonotify.rules.notes import unhandled_event_types
+from memonotify.rules.published import Published
 from memonotify.rules.reader import RuleReader
 from memonotify.rules.values import Rule, Ruleset, RuleTest
-from memonotify.templating.environment import Templates
+from memonotify.templating.environment import Place, Templates
 from memonotify.yamlsource import Document, read
+from memonotify.yamlsource import Path as DataPath
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedRules:
-    """What was loaded, and what is doubtful in it."""
+    """What was loaded, and what is doubtful in it. `unhandled` is the one note on what no rule looks at, if any."""
 
     ruleset: Ruleset
     notes: tuple[Problem, ...] = ()
+    unhandled: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RulesReading:
+    """The rules as far as they can be read, with all that is wrong and doubtful. `loaded` is None with any problem.
+
+    `places` says of each rule, by its name, in which document and under which path it stands.
+    """
+
+    loaded: LoadedRules | None
+    problems: tuple[Problem, ...]
+    notes: tuple[Problem, ...]
+    places: Mapping[str, tuple[Document, DataPath]]
+
+    def problem(self, rule: str, fault: Fault, *, hint: str) -> Problem:
+        """Return the problem of a text of that rule that failed, at the line where it stands."""
+        document, path = self.places[rule]
+        place = Place(fault.file, fault.line)
+        return placed(document, (*path, *fault.path), place, fault.reason, hint=hint, word=fault.word)
 
 
 def load_rules(config: Config, templates: Templates, *, files: Sequence[Path] | None = None) -> LoadedRules:
@@ -39,16 +63,29 @@ def load_rules(config: Config, templates: Templates, *, files: Sequence[Path] | 
     Raises:
         ConfigError: with every problem of every file, in the order of files and lines.
     """
+    reading = read_rules(config, templates, files=files)
+    if reading.loaded is None:
+        raise ConfigError(reading.problems)
+    return reading.loaded
+
+
+def read_rules(config: Config, templates: Templates, *, files: Sequence[Path] | None = None) -> RulesReading:
+    """Read rules as `load_rules` does, but hand back what there is beside the problems. Never raises."""
     loading = _Loading(config, templates)
     paths = rule_files(config) if files is None else _once(files)
+    if files is None and config.rules and not paths:
+        loading.problems.append(_none_found(config))
     loading.read_all(paths)
+    notes = tuple(loading.notes)
     if loading.problems:
         order = {shown(path): at for at, path in enumerate(paths)}
-        raise ConfigError(in_order(sorted(loading.problems, key=lambda each: order.get(each.file, len(order)))))
+        problems = in_order(sorted(loading.problems, key=lambda each: order.get(each.file, len(order))))
+        return RulesReading(loaded=None, problems=tuple(problems), notes=notes, places=loading.places)
     ruleset = Ruleset(rules=tuple(loading.rules), tests=tuple(loading.tests), digest=_digest(loading.rules))
     unhandled = unhandled_event_types(ruleset, config) if files is None else None
-    notes = [*loading.notes, *([unhandled] if unhandled is not None else [])]
-    return LoadedRules(ruleset=ruleset, notes=tuple(notes))
+    told = notes if unhandled is None else (*notes, unhandled)
+    loaded = LoadedRules(ruleset=ruleset, notes=told, unhandled=unhandled)
+    return RulesReading(loaded=loaded, problems=(), notes=notes, places=loading.places)
 
 
 def rule_files(config: Config) -> tuple[Path, ...]:
@@ -72,16 +109,20 @@ class _Loading:
         self.notes: list[Problem] = []
         self.rules: list[Rule] = []
         self.tests: list[RuleTest] = []
+        self.places: dict[str, tuple[Document, DataPath]] = {}
         self._config = config
         self._templates = templates
+        self._suggester = Suggester()
+        self._published = Published(config.resource_types, self._suggester)
         self._declared: dict[str, Declared] = {}
 
     def read_all(self, paths: Iterable[Path]) -> None:
         documents = [document for path in paths if (document := self._document(path)) is not None]
         for document in documents:
             self._read_rules(document)
+        lookups = frozenset(name for rule in self._declared.values() for name in rule.lookups)
         for document in documents:
-            reader = TestReader(document, self._config, self._declared)
+            reader = TestReader(document, self._config, self._declared, lookups, self._suggester)
             self.tests += reader.tests()
             self.problems += reader.problems
 
@@ -96,13 +137,14 @@ class _Loading:
         rules = document.data.get("rules") if isinstance(document.data, dict) else None
         for at, data in enumerate(rules if isinstance(rules, list) else ()):
             if isinstance(data, dict):
-                reader = RuleReader(document, ("rules", at), data, self._config, self._templates)
+                reader = RuleReader(document, ("rules", at), data, self._config, self._templates, self._published)
                 self._declare(document, at, reader.declared())
                 rule = reader.rule()
                 self.problems += reader.problems
                 self.notes += reader.notes
                 if rule is not None:
                     self.rules.append(rule)
+                    self.places[rule.name] = (document, ("rules", at))
 
     def _declare(self, document: Document, at: int, declared: Declared | None) -> None:
         if declared is None:
@@ -111,6 +153,15 @@ class _Loading:
         if first is not declared:
             message = f"there is a rule `{declared.name}` already, at {first.file}:{first.line}"
             self.problems.append(document.problem(("rules", at, "name"), message, hint="give it a name of its own"))
+
+
+def _none_found(config: Config) -> Problem:
+    """Return what a reload says where every rule file has gone; a start is told by the configuration itself."""
+    patterns = ", ".join(f"`{pattern}`" for pattern in config.rules)
+    hint = f"looked for in {config.path.parent}; at least one file must be there"
+    return Problem(
+        file=shown(config.path), line=1, column=1, message=f"no rule files match {patterns}", hint=hint, field="rules"
+    )
 
 
 def _once(paths: Iterable[Path]) -> tuple[Path, ...]:

@@ -17,7 +17,8 @@ ROOT: Final = "/v2/"
 MAX_LENGTH: Final = 2000
 """How long a rendered path may be, query included, in characters."""
 
-_MARKUP: Final = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
+MARKUP: Final = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
+"""What Jinja reads in a text: everything else in it is written out."""
 _UNSAFE_IN_PATH: Final = re.compile(r"[/?#\\\x00-\x1f\x7f]")
 _ALLOWED: Final = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*")
 """The characters of a path and a query (RFC 3986 §3.3 and §3.4)."""
@@ -27,7 +28,7 @@ def source_fault(source: str) -> str:
     """Return a sentence about what is wrong with a path as a rule writes it, or an empty text."""
     if not source.startswith(ROOT):
         return f"a look-up is a path of the bank's API and begins with {ROOT}"
-    return _fault(_MARKUP.sub("x", source))
+    return _fault(MARKUP.sub("x", source))
 
 
 def lookup_path(text: Text, context: Mapping[str, Any]) -> str:

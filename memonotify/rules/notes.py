@@ -25,6 +25,9 @@ from memonotify.templating.environment import Templates
 CENTS: Final = frozenset({"amount", "balance", "instructed_amount"})
 """Fields of the bank's resources that count in the smallest unit of their currency, as whole numbers."""
 
+_NAMED: Final = 5
+"""How many event types a note names."""
+
 _PARSER: Final = jinja2.Environment(autoescape=True)
 """Only parses; what runs is compiled by `templating`, sandboxed."""
 
@@ -84,7 +87,7 @@ def cents_note(found: CentsCompared, templates: Templates, file: str, line: int,
 
 
 def unhandled_event_types(ruleset: Ruleset, config: Config) -> Problem | None:
-    """Return one note that names every event type of the bank that no rule of any workspace looks at."""
+    """Return one note on the event types of the bank that no rule of any workspace looks at; it names a few of them."""
     missed = [
         event_type
         for event_type, resource_type in EVENT_TYPES.items()
@@ -92,11 +95,15 @@ def unhandled_event_types(ruleset: Ruleset, config: Config) -> Problem | None:
     ]
     if not missed:
         return None
+    named = ", ".join(missed[:_NAMED])
+    message = f"no rule handles {named}"
+    if len(missed) > _NAMED:
+        message = f"no rule handles {len(missed)} event types: {named}, …"
     return Problem(
         file=shown(config.path),
         line=1,
         column=1,
-        message=f"no rule handles {', '.join(missed)}",
+        message=message,
         hint='a rule with `match: {event_type: "*"}` sees every event',
         field="rules",
         severity="note",

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
-from memonotify.config.suggest import did_you_mean
+from memonotify.config.suggest import closest, did_you_mean
 from memonotify.config.values import Config
 from memonotify.errors import CompileError, Problem
 from memonotify.model import Mode
@@ -19,9 +19,18 @@ from memonotify.rules import notes
 from memonotify.rules.attachments import TELLING, proof_doubt
 from memonotify.rules.declared import Declared
 from memonotify.rules.entries import EntryReader, attachments
-from memonotify.rules.faults import ALWAYS_KNOWN, Compiled, compile_problem, name_problems, placed, shown_names
+from memonotify.rules.faults import (
+    ALWAYS_KNOWN,
+    Compiled,
+    compile_problem,
+    field_problems,
+    name_problems,
+    placed,
+    shown_names,
+)
 from memonotify.rules.lookups import source_fault
 from memonotify.rules.match import Match, fits, is_glob
+from memonotify.rules.published import Published
 from memonotify.rules.values import Entry, Rule
 from memonotify.templating.conditions import Condition
 from memonotify.templating.environment import Escape, Expression, Place, Templates, Text
@@ -35,7 +44,13 @@ class RuleReader:
     """Reads one rule of a document. `problems` and `notes` hold what was found; `rule()` is None where any is wrong."""
 
     def __init__(
-        self, document: Document, path: DataPath, data: Mapping[str, Any], config: Config, templates: Templates
+        self,
+        document: Document,
+        path: DataPath,
+        data: Mapping[str, Any],
+        config: Config,
+        templates: Templates,
+        published: Published,
     ) -> None:
         self.problems: list[Problem] = []
         self.notes: list[Problem] = []
@@ -44,6 +59,7 @@ class RuleReader:
         self._data = data
         self._config = config
         self._templates = templates
+        self._published = published
         self._parts: list[tuple[DataPath, Compiled]] = []
         self._fetch: Mapping[str, Any] = data["fetch"] if isinstance(data.get("fetch"), dict) else {}
         self._name = str(data.get("name"))
@@ -69,7 +85,7 @@ class RuleReader:
         match = self._match()
         when = self._when()
         lookups = dict(self._lookups())
-        key = self._compile(("key",), self._templates.text)
+        key = self._key()
         notify = tuple(self._messages("notify"))
         resolved = tuple(self._messages("resolved"))
         self._check_change()
@@ -113,6 +129,7 @@ class RuleReader:
                 path: DataPath = ("match", "workspace", at) if listed else ("match", "workspace")
                 hint = did_you_mean(name, names) or shown_names("workspaces", names)
                 self._problem(path, f"there is no workspace `{name}`", hint=hint)
+        self.notes += self._published.notes(self._document, (*self._path, "match"), facts)
         return Match(
             event_type=_patterns(facts.get("event_type")),
             resource_type=_patterns(facts.get("resource_type")),
@@ -123,10 +140,28 @@ class RuleReader:
         when = self._compile(("when",), self._templates.condition)
         if when is not None:
             path = (*self._path, "when")
-            for found in notes.cents_compared(when.source):
+            for found in notes.cents_compared(self._document.written(path)):
                 line, column = self._document.text_place(path, found.line)
                 self.notes.append(notes.cents_note(found, self._templates, self._document.file, line, column))
         return when
+
+    def _key(self) -> Text | None:
+        key = self._compile(("key",), self._templates.text)
+        if key is not None and key.constant is not None and self._is_expression(key.constant):
+            path = (*self._path, "key")
+            hint = f'did you mean "{{{{ {key.constant.strip()} }}}}"?'
+            note = self._document.problem(path, "the key is the same for every event", hint=hint, severity="note")
+            self.notes.append(note)
+        return key
+
+    def _is_expression(self, text: str) -> bool:
+        """Whether a text reads as an expression over what a rule knows, so that its braces were probably forgotten."""
+        try:
+            names = self._templates.expression(text).names
+        except CompileError:
+            return False
+        known = ALWAYS_KNOWN | self._names
+        return any(name in known or ("." in text and closest(name, known)) for name in names)
 
     def _lookups(self) -> Iterator[tuple[str, Text]]:
         taken = ALWAYS_KNOWN | self._templates.global_names
@@ -140,7 +175,7 @@ class RuleReader:
             if fault:
                 self._problem(path, fault, hint="such as /v2/accounts/{{ resource.account_id }}")
                 continue
-            text = self._compile(path, lambda source: self._templates.text(source, Escape.PATH), names=frozenset())
+            text = self._compile(path, self._templates.text, escape=Escape.PATH, names=frozenset())
             if text is not None:
                 yield name, text
 
@@ -149,6 +184,7 @@ class RuleReader:
             reader = EntryReader(self._document, path, data, self._config, self._templates, self._names)
             entry = reader.entry(index, rule=self._name, description=self._description)
             self.problems += reader.problems
+            self.notes += reader.notes
             self._parts += reader.parts
             if entry is not None:
                 yield entry
@@ -160,7 +196,12 @@ class RuleReader:
                 yield index, (*self._path, branch, index), entry
 
     def _compile(
-        self, path: DataPath, compile_: Callable[[str], _C], *, names: frozenset[str] | None = None
+        self,
+        path: DataPath,
+        compile_: Callable[..., _C],
+        *,
+        escape: Escape = Escape.NONE,
+        names: frozenset[str] | None = None,
     ) -> _C | None:
         source: Any = self._data
         for step in path:
@@ -169,11 +210,13 @@ class RuleReader:
         if not isinstance(source, str) or not source or self._document.is_spoiled(path):
             return None
         try:
-            compiled = compile_(source)
+            compiled = compile_(source, escape, written=self._document.written(path))
         except CompileError as error:
             self.problems.append(compile_problem(self._document, path, error))
             return None
         self.problems += name_problems(self._document, path, compiled, self._names if names is None else names)
+        for found in field_problems(self._document, path, compiled):
+            (self.notes if found.severity == "note" else self.problems).append(found)
         self._parts.append((path, compiled))
         return compiled
 

@@ -77,22 +77,23 @@ _EXPIRE: Final = (
     )
     .values(state=_PENDING, lease="", lease_until=null())
 )
+# A table expression is read once. A subquery PostgreSQL may read anew for each row of a join, and each time it skips
+# what it has taken already: more than the limit would be claimed.
+_DUE: Final = (
+    select(deliveries.c.id)
+    .where(
+        in_state(DeliveryState.PENDING),
+        deliveries.c.channel == bindparam("of_channel"),
+        deliveries.c.due_at <= bindparam("now"),
+    )
+    .order_by(deliveries.c.due_at, deliveries.c.id)
+    .limit(bindparam("at_most"))
+    .with_for_update(skip_locked=True)
+    .cte("due")
+)
 _CLAIM: Final = (
     update(deliveries)
-    .where(
-        deliveries.c.id.in_(
-            select(deliveries.c.id)
-            .where(
-                in_state(DeliveryState.PENDING),
-                deliveries.c.channel == bindparam("of_channel"),
-                deliveries.c.due_at <= bindparam("now"),
-            )
-            .order_by(deliveries.c.due_at, deliveries.c.id)
-            .limit(bindparam("at_most"))
-            .with_for_update(skip_locked=True)
-            .scalar_subquery()
-        )
-    )
+    .where(deliveries.c.id.in_(select(_DUE.c.id)))
     .values(
         state=_SENDING,
         attempts=deliveries.c.attempts + 1,

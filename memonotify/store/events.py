@@ -251,9 +251,11 @@ def listed(
     if since is not None:
         query = query.where(events.c.received_at >= micros(since))
     # In the order of an index that holds what is asked for, so that the few that match are found without reading all.
-    if rule is None:
-        newest = () if state is EventState.RECEIVED else (events.c.received_at.desc(),)
-        query = query.order_by(*newest, events.c.seq.desc())
+    if rule is None and state is EventState.RECEIVED:
+        # Sorted: in the order of the number itself a database would go through all events, not through the open ones.
+        query = query.order_by((events.c.seq + 0).desc())
+    elif rule is None:
+        query = query.order_by(events.c.received_at.desc(), events.c.seq.desc())
     else:
         query = query.join(decisions, decisions.c.event_seq == events.c.seq)
         query = query.where(decisions.c.rule == rule)

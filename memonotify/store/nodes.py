@@ -56,9 +56,16 @@ _LEAD: Final = _insert_leader.on_conflict_do_update(
     set_={name: _insert_leader.excluded[name] for name in ("lease", "lease_until")},
     where=or_(leaders.c.lease == _insert_leader.excluded.lease, leaders.c.lease_until <= bindparam("now")),
 ).execution_options(preserve_rowcount=True)
-_OVER: Final = select(nodes.c.lease).where(nodes.c.lease_until <= bindparam("now"))
+_LIVING: Final = select(nodes.c.lease).where(nodes.c.lease_until > bindparam("now"))
+# Whatever no living node has, also where a node died that never beat, or took an event in after it left.
 _FREE: Final = (
-    update(events).where(events.c.evaluated_at.is_(None), events.c.lease.in_(_OVER.scalar_subquery())).values(lease="")
+    update(events)
+    .where(
+        events.c.evaluated_at.is_(None),
+        events.c.lease > literal_column("''"),
+        events.c.lease.not_in(_LIVING.scalar_subquery()),
+    )
+    .values(lease="")
 )
 _GIVE_BACK: Final = (
     update(events).where(events.c.evaluated_at.is_(None), events.c.lease == bindparam("of_lease")).values(lease="")
@@ -130,8 +137,9 @@ def adopt(connection: Connection, wishes: Sequence[Adoption]) -> list[int]:
 
 
 def _adopt(connection: Connection, wish: Adoption) -> int:
-    free = _ADOPT_FROM if wish.leads else _ADOPT_FROM.where(~events.c.in_order)
-    taken = update(events).where(events.c.seq.in_(free.scalar_subquery())).values(lease=wish.lease)
+    # A table expression, as where deliveries are claimed: read once, so that the limit holds.
+    free = (_ADOPT_FROM if wish.leads else _ADOPT_FROM.where(~events.c.in_order)).cte("free")
+    taken = update(events).where(events.c.seq.in_(select(free.c.seq))).values(lease=wish.lease)
     return connection.execute(taken, {"now": wish.now, "at_most": wish.limit}).rowcount
 
 

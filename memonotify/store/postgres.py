@@ -7,6 +7,7 @@ Facts: https://www.postgresql.org/docs/current/libpq-connect.html, …/errcodes-
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
@@ -23,11 +24,13 @@ from memonotify.store.numbers import Space
 
 CONNECT_S: Final = 5
 STATEMENT_S: Final = 15.0
-"""No statement takes longer: a database that hangs is one that is away."""
+"""No statement takes longer: the server breaks it off, and with it the locks that it holds."""
+
+ANSWER_S: Final = 20.0
+"""So long the server may say nothing: one that hangs is one that is away. Longer, so that its own word comes first."""
 
 _DEAD_PEER_MS: Final = 10_000
 _OPTIONS: Final[dict[str, Any]] = {
-    "connect_timeout": CONNECT_S,
     # Behind PgBouncer a statement that was prepared in one transaction is not known in the next.
     "prepare_threshold": None,
     "application_name": "memonotify",
@@ -40,12 +43,13 @@ _OPTIONS: Final[dict[str, Any]] = {
 _MIGRATION_LOCK: Final = 0x6D656D6F
 _LEAST_VERSION: Final = 130_000
 
-# Classes of SQLSTATE that speak of the server, not of the statement: connection, resources, operator, system, I/O; and
-# 25006, a server that takes no writes, as after a failover.
-_PASSING: Final = ("08", "53", "57", "58", "XX")
-_READ_ONLY: Final = "25006"
+# SQLSTATEs that speak of the server, not of the statement: the classes of connection, resources, operator, system, I/O;
+# a server that takes no writes, as after a failover; and one that found a transaction idle or open for too long.
+_PASSING: Final = ("08", "53", "57", "58", "XX", "25006", "25P03", "25P04")
 _CONFLICTS: Final = frozenset({"40001", "40P01", "55P03"})
-_REFUSED: Final = frozenset({"28000", "28P01", "3D000", "42501"})
+_FORBIDDEN: Final = "42501"
+# Of a value that is wrong for its column the server repeats the value.
+_BAD_VALUE: Final = "22"
 
 _TYPES: Final = ("text",) * 8 + ("bigint", "bigint", "text", "boolean")
 _RECEIVE: Final = (
@@ -65,15 +69,31 @@ class PostgresBackend:
 
     is_shared = True
 
-    def __init__(self, url: str) -> None:
+    def __init__(
+        self, url: str, *, statement_s: float = STATEMENT_S, answer_s: float = ANSWER_S, connect_s: int = CONNECT_S
+    ) -> None:
         psycopg = _driver()
+        from memonotify.store.pgconnection import PatientConnection
+
         try:
             parts = psycopg.conninfo.conninfo_to_dict(url)
         except psycopg.Error:
             raise StoreUnusable("the store's address is not one that PostgreSQL understands") from None
-        self.name = f"postgresql://{parts.get('host', 'localhost')}/{parts.get('dbname', '')}"
+        host, base = str(parts.get("host", "localhost")), str(parts.get("dbname", ""))
+        ports = str(parts.get("port", "")).replace(",", "")
+        if "@" in host + base or not (ports or "0").isdecimal():
+            # What stands there is the rest of a password, and the name would tell it.
+            raise StoreUnusable(
+                "the store's address: a user or password with characters such as @ : / # needs them written as %40 %3A "
+                "%2F %23"
+            )
+        self.name = f"postgresql://{host}/{base}"
         self._url = url
         self._psycopg = psycopg
+        self._connection = PatientConnection
+        self._statement_s = statement_s
+        self._answer_s = answer_s
+        self._options = {"connect_timeout": connect_s, **_OPTIONS}
 
     def take(self) -> None:
         """Do nothing: nodes share the work by leases."""
@@ -94,9 +114,12 @@ class PostgresBackend:
 
         @event.listens_for(engine, "begin")
         def begin(connection: Connection) -> None:
-            # In the transaction, not in the session: behind PgBouncer the next transaction has another session.
+            self._driver_of(connection).answer_s = self._answer_s
+            # In the transaction, not in the session: behind PgBouncer the next transaction has another session. Read
+            # committed, whatever the database's default is: a node that waited for another's lock goes by what is now.
             connection.exec_driver_sql(
-                f"SET LOCAL statement_timeout = {int(STATEMENT_S * 1000)}; SET LOCAL synchronous_commit = on"
+                "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; "
+                f"SET LOCAL statement_timeout = {int(self._statement_s * 1000)}; SET LOCAL synchronous_commit = on"
             )
 
         return engine
@@ -117,18 +140,20 @@ class PostgresBackend:
         def begin(connection: Connection) -> None:
             connection.exec_driver_sql(
                 "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; "
-                f"SET LOCAL statement_timeout = {int(STATEMENT_S * 1000)}"
+                f"SET LOCAL statement_timeout = {int(self._statement_s * 1000)}"
             )
 
         return engine
 
     def _connect(self) -> Any:
-        return self._psycopg.connect(self._url, **_OPTIONS)
+        connection = self._connection.connect(self._url, **self._options)
+        connection.answer_s = self._answer_s
+        return connection
 
     async def listen(self, on_hint: Callable[[], None]) -> None:
         """Call back when another node says that there is work."""
         await hints.listen(
-            lambda: self._psycopg.AsyncConnection.connect(self._url, autocommit=True, **_OPTIONS),
+            lambda: self._psycopg.AsyncConnection.connect(self._url, autocommit=True, **self._options),
             self._psycopg.Error,
             on_hint,
         )
@@ -138,19 +163,28 @@ class PostgresBackend:
         with connection.begin():
             version = int(connection.exec_driver_sql("SHOW server_version_num").scalar_one())
             fsync = connection.exec_driver_sql("SHOW fsync").scalar_one()
+            encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
             recovering = connection.exec_driver_sql("SELECT pg_is_in_recovery()").scalar_one()
         if version < _LEAST_VERSION:
             raise StoreUnusable(f"{self.name}: PostgreSQL {version // 10_000}; 13 or newer is needed")
         if fsync != "on":
             raise StoreUnusable(f"{self.name}: the server runs with fsync=off and would lose events; turn it on")
+        if encoding != "UTF8":
+            raise StoreUnusable(f"{self.name}: the database holds text as {encoding}; make one with ENCODING 'UTF8'")
         if recovering:
             raise StoreUnavailable(
                 f"{self.name}: this server takes no writes; name all servers and add ?target_session_attrs=read-write"
             )
 
     def guard_migration(self, connection: Connection) -> None:
-        """Wait for the lock that one migrating node holds until its transaction ends."""
+        """Wait for the lock that one migrating node holds until its transaction ends, however long that takes."""
+        self._driver_of(connection).answer_s = math.inf
+        # As a query by itself: of several, the first's bound would hold for all.
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+
+    def _driver_of(self, connection: Connection) -> Any:
+        return connection.connection.driver_connection
 
     def still_there(self) -> None:
         """Do nothing: who answers is the database."""
@@ -173,9 +207,14 @@ class PostgresBackend:
             return False
         state: str | None = cause.sqlstate
         if state is None:
-            # A connection that broke has no state.
-            return isinstance(cause, self._psycopg.OperationalError | self._psycopg.InterfaceError)
-        return state.startswith(_PASSING) or state == _READ_ONLY
+            return self._is_of_connection(cause)
+        return state.startswith(_PASSING)
+
+    def _is_of_connection(self, cause: Any) -> bool:
+        # A connection that broke, or that was refused, has no state.
+        return cause.sqlstate is None and isinstance(
+            cause, self._psycopg.OperationalError | self._psycopg.InterfaceError
+        )
 
     def is_conflict(self, error: BaseException) -> bool:
         """Return whether a deadlock or another transaction got in the way."""
@@ -188,10 +227,10 @@ class PostgresBackend:
         cause = _cause(error)
         if not isinstance(cause, self._psycopg.Error):
             return error
-        said = _said(cause)
+        said = self._said(cause)
         translated: StoreError
-        if cause.sqlstate in _REFUSED:
-            translated = StoreUnusable(f"{self.name}: the server refuses this user or database: {said}")
+        if cause.sqlstate == _FORBIDDEN:
+            translated = StoreUnusable(f"{self.name}: the server does not let this user do that: {said}")
         elif self.is_passing(error) or self.is_conflict(error):
             translated = StoreUnavailable(f"the store cannot be used now: {said}")
         else:
@@ -199,6 +238,15 @@ class PostgresBackend:
             translated = StoreError(f"the store refused an operation: {said}")
         translated.__cause__ = cause
         return translated
+
+    def _said(self, cause: Any) -> str:
+        """Return what the server said, or the library of a connection, in one line; never values or the URL."""
+        state: str | None = cause.sqlstate
+        if self._is_of_connection(cause):
+            return " ".join(str(cause).partition("\n")[0].removeprefix("connection failed: ").split())
+        if state is None or state.startswith(_BAD_VALUE):
+            return f"a value does not fit ({state or type(cause).__name__})"
+        return f"{cause.diag.message_primary or type(cause).__name__} ({state})"
 
     def receive(self, connection: Connection, rows: Sequence[EventRow]) -> list[int | None]:
         """Write new events with one statement; return each one's number, None for one that was already there."""
@@ -236,11 +284,3 @@ def _driver() -> Any:
 
 def _cause(error: BaseException) -> BaseException:
     return error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-
-
-def _said(error: Any) -> str:
-    """Return what the server said in one line, or what the library says of a connection; never values or the URL."""
-    message = error.diag.message_primary if error.sqlstate else None
-    if message is None:
-        message = "connection failed or was lost"
-    return f"{message} ({error.sqlstate})" if error.sqlstate else str(message)

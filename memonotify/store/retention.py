@@ -31,16 +31,21 @@ def purge(connection: Connection, wishes: Sequence[tuple[int, int]]) -> list[int
 
 def _purge(connection: Connection, before: int, limit: int) -> int:
     seqs = _removable(connection, before, limit)
+    removed = 0
     for start in range(0, len(seqs), _PAGE):
         chosen = events.c.seq.in_(seqs[start : start + _PAGE])
         names = select(events.c.event_id, events.c.workspace).where(chosen)
-        for table in (deliveries, failures):
-            connection.execute(delete(table).where(tuple_(table.c.event_id, table.c.workspace).in_(names)))
-        connection.execute(delete(events).where(chosen))
+        of_chosen = tuple_(deliveries.c.event_id, deliveries.c.workspace).in_(names)
+        # Another node may send one of them again at this moment: it stays then, and all that hangs on its event.
+        connection.execute(delete(deliveries).where(of_chosen, deliveries.c.state.not_in(_OPEN)))
+        bare = not_(exists(select(deliveries.c.id).where(_IS_OF_EVENT)))
+        of_bare = tuple_(failures.c.event_id, failures.c.workspace).in_(names.where(bare))
+        connection.execute(delete(failures).where(of_bare))
+        removed += connection.execute(delete(events).where(chosen, bare)).rowcount
     if not seqs:
         # Last, when what is left of that age is little: before, it would read past everything that has an event.
         _purge_eventless(connection, before, limit)
-    return len(seqs)
+    return removed
 
 
 def _removable(connection: Connection, before: int, limit: int) -> list[int]:

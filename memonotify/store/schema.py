@@ -12,6 +12,7 @@ from pathlib import Path
 from sqlalchemy import Column, Connection, MetaData, PrimaryKeyConstraint, String, Table, insert, inspect, select
 
 from memonotify.errors import StoreUnusable
+from memonotify.store import unfinished
 from memonotify.store.tables import SCHEMA, metadata
 
 _versions = Table(
@@ -27,35 +28,42 @@ def prepare(connection: Connection, name: str, guard: Callable[[Connection], Non
     """Make the tables, or migrate them to this version's, in one transaction that begins with `guard`.
 
     Raises:
-        StoreUnusable: the database is newer than this version, or another program's.
+        StoreUnusable: the database is newer than this version, another program's, or not filled yet by a move.
     """
     with connection.begin():
-        if _version(connection, name) == SCHEMA:
+        if version_of(connection, name) == SCHEMA:
             return
     with connection.begin():
         guard(connection)
         # Looked at once more: another node may have done it while this one waited.
-        version = _version(connection, name)
+        version = version_of(connection, name)
         if version is None:
             _create(connection)
         elif version != SCHEMA:
             migrate(connection)
 
 
-def require(connection: Connection, name: str) -> None:
+def require(connection: Connection, name: str, *, may_be_unfinished: bool = False) -> None:
     """Raise StoreUnusable where the tables are not exactly this version's; nothing is written."""
     with connection.begin():
-        version = _version(connection, name)
+        version = version_of(connection, name, may_be_unfinished=may_be_unfinished)
     if version is None:
         raise StoreUnusable(f"{name}: the store is empty; `memonotify serve` fills it")
     if version != SCHEMA:
         raise StoreUnusable(f"{name}: the store is of an older version; start `memonotify serve` once to migrate it")
 
 
-def _version(connection: Connection, name: str) -> str | None:
+def version_of(connection: Connection, name: str, *, may_be_unfinished: bool = False) -> str | None:
+    """Return the version of the tables, None where there are none.
+
+    Raises:
+        StoreUnusable: it is newer than ours, another program's, or, unless it `may_be_unfinished`, not filled yet.
+    """
     names = set(inspect(connection).get_table_names())
     if not names:
         return None
+    if unfinished.TABLE in names and not may_be_unfinished:
+        raise StoreUnusable(unfinished.sentence(name, unfinished.source_of(connection) or "another store"))
     # Alembic's table alone: nothing was migrated yet.
     if _versions.name not in names or not ("events" in names or names == {_versions.name}):
         raise StoreUnusable(f"{name}: a database of another program; name one of its own under `store`")

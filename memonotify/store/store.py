@@ -47,7 +47,7 @@ from memonotify.store import (
     schema,
     traces,
 )
-from memonotify.store.backend import EventRow, backend_for, row_of
+from memonotify.store.backend import Backend, EventRow, backend_for, row_of
 from memonotify.store.cells import encode, micros
 from memonotify.store.conflicts import put
 from memonotify.store.numbers import ChannelNumbers, Counts, Space, Waiting
@@ -64,6 +64,7 @@ class Store:
     """One store, from `open` to `close`; also an asynchronous context manager that opens for writing.
 
     `before_commit` is called in the writer's thread before each commit: the seam at which a test injects a fault.
+    `backend` stands in for the one that the URL names, with other bounds.
     """
 
     def __init__(
@@ -73,8 +74,9 @@ class Store:
         clock: Clock,
         metrics: Metrics | None = None,
         before_commit: Callable[[], None] | None = None,
+        backend: Backend | None = None,
     ) -> None:
-        self._backend = backend_for(url)
+        self._backend = backend or backend_for(url)
         self._clock = clock
         self._metrics = metrics
         self._before_commit = before_commit

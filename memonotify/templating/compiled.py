@@ -37,6 +37,11 @@ class _Compiled:
         return self.analysis.names
 
     @property
+    def fields(self) -> Mapping[tuple[str, str], Place]:
+        """Where each field of such a name is read first that is nowhere asked for."""
+        return self.analysis.fields
+
+    @property
     def digest(self) -> str:
         """A digest of the source and of all files it includes."""
         return self.analysis.digest
@@ -153,7 +158,7 @@ def constant_node(data: Any) -> Node:
     return render
 
 
-def text_node(text: Text, place: str) -> Node:
+def text_node(text: Text, path: FieldPath) -> Node:
     """Return the node of a text with expressions in it."""
 
     def render(context: Mapping[str, Any], budget: Budget) -> str:
@@ -161,22 +166,22 @@ def text_node(text: Text, place: str) -> Node:
             result = text.render(context)
             budget.spend(len(result))
         except RenderError as error:
-            raise _placed(place, error) from error
+            raise _placed(path, error) from error
         return result
 
     return render
 
 
-def expression_node(expression: Expression, place: str, escape: Callable[[Any], str] | None) -> Node:
+def expression_node(expression: Expression, path: FieldPath, escape: Callable[[Any], str] | None) -> Node:
     """Return the node of a lone expression, whose value keeps its type; strings in it are escaped."""
 
     def render(context: Mapping[str, Any], budget: Budget) -> Any:
         try:
             return json_data(expression.evaluate(context), escape=escape, budget=budget)
         except RenderError as error:
-            raise _placed(place, error) from error
+            raise _placed(path, error) from error
         except Exception as error:  # a lazy sequence runs the expression's filters only here
-            raise _placed(place, render_failure(error, context, expression.analysis.paths)) from error
+            raise _placed(path, render_failure(error, context, expression.analysis.paths)) from error
 
     return render
 
@@ -191,8 +196,16 @@ def list_node(items: Sequence[Node]) -> Node:
     return lambda context, budget: [node(context, budget) for node in items]
 
 
-def _placed(place: str, error: RenderError) -> RenderError:
-    return RenderError(f"{place}: {error}") if place else error
+def written(path: FieldPath) -> str:
+    """Return a path as people write it: `blocks[0].text`."""
+    text = ""
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else (f".{step}" if text else step)
+    return text
+
+
+def _placed(path: FieldPath, error: RenderError) -> RenderError:
+    return error.within(written(path), path) if path else error
 
 
 def _collected(parts: Iterator[str]) -> str:

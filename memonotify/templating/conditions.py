@@ -63,6 +63,11 @@ class Condition:
         return self._expression.places
 
     @property
+    def fields(self) -> Mapping[tuple[str, str], Place]:
+        """Where each field stands first."""
+        return self._expression.fields
+
+    @property
     def digest(self) -> str:
         """A digest of its source."""
         return self._expression.digest

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from jinja2 import Template, nodes
 from jinja2.parser import Parser
@@ -35,6 +35,7 @@ from memonotify.templating.conditions import Condition
 from memonotify.templating.escaping import ESCAPERS, Escape
 from memonotify.templating.failures import compile_failure, with_hint
 from memonotify.templating.filters import Filters
+from memonotify.templating.lines import with_lines_of
 from memonotify.templating.names import Analysis, Included, Place, analyse
 from memonotify.templating.sandbox import PathSandbox, Sandbox, SlackSandbox
 from memonotify.templating.templatefiles import TemplateFiles
@@ -45,18 +46,24 @@ Problems = list[tuple[FieldPath, CompileError]]
 
 Parts = list[tuple[FieldPath, Text | Expression]]
 
+Written = Callable[[FieldPath], str]
+"""Gives the text at a path with the line breaks of its file."""
+
 _C = TypeVar("_C", Expression, Text)
 
 
 class Templates:
     """The compiler of one configuration: its folder of templates, locale and time zone.
 
-    The same source compiles once. Every method raises CompileError with the line within the source, or with the file
-    for what stands in a template file.
+    The same source compiles once. `written` is the source with the line breaks of the file that it stands in, where
+    folding took them away: every line that is told counts them. Every method raises CompileError with the line, or with
+    the file for what stands in a template file.
     """
 
     def __init__(self, *, folder: Path | None, locale: str, timezone: str) -> None:
+        self.folder = folder
         self._files = TemplateFiles(folder)
+        self._settings = (locale, timezone)
         self.filters = Filters(locale, timezone)
         self._environments: dict[Escape, Sandbox] = {
             Escape.NONE: Sandbox(loader=self._files),
@@ -66,31 +73,46 @@ class Templates:
         }
         for environment in self._environments.values():
             environment.filters.update(self.filters.table())
-        self._compiled: dict[tuple[str, str, Escape], Any] = {}
+        self._compiled: dict[tuple[str, str, Escape, str], Any] = {}
 
     @property
     def global_names(self) -> frozenset[str]:
         """The names that every template knows without a context, such as `range`."""
         return frozenset(self._environments[Escape.NONE].globals)
 
-    def expression(self, source: str, escape: Escape = Escape.NONE) -> Expression:
+    def over(self, folder: Path) -> Templates:
+        """Return a compiler like this one over another folder."""
+        locale, timezone = self._settings
+        return Templates(folder=folder, locale=locale, timezone=timezone)
+
+    def unread(self) -> list[str]:
+        """Return the names of the folder's templates that were not compiled or included so far, sorted."""
+        return self._files.unread()
+
+    def expression(self, source: str, escape: Escape = Escape.NONE, *, written: str = "") -> Expression:
         """Compile one expression, such as a condition; `escape` matters only to its filters."""
-        return self._once("expression", source, escape, self._expression)
+        return self._once("expression", source, escape, written, self._expression)
 
-    def condition(self, source: str) -> Condition:
+    def condition(self, source: str, escape: Escape = Escape.NONE, *, written: str = "") -> Condition:
         """Compile a condition, which can say why it does not hold."""
-        return Condition(self.expression(source), self.expression)
+        return Condition(self.expression(source, escape, written=written), self.expression)
 
-    def text(self, source: str, escape: Escape = Escape.NONE) -> Text:
+    def text(self, source: str, escape: Escape = Escape.NONE, *, written: str = "") -> Text:
         """Compile a text with expressions in it; each expression's value is escaped."""
-        return self._once("text", source, escape, self._text)
+        return self._once("text", source, escape, written, self._text)
 
     def file(self, name: str, escape: Escape = Escape.NONE) -> Text:
         """Compile a file of the templates' folder."""
-        return self._once("file", name, escape, self._file)
+        return self._once("file", name, escape, "", self._file)
 
     def value(
-        self, data: Any, escape: Escape = Escape.NONE, *, at: FieldPath = (), problems: Problems | None = None
+        self,
+        data: Any,
+        escape: Escape = Escape.NONE,
+        *,
+        at: FieldPath = (),
+        problems: Problems | None = None,
+        written: Written | None = None,
     ) -> Value:
         """Compile JSON data whose strings are texts; a string that is one expression alone keeps its value's type.
 
@@ -99,37 +121,29 @@ class Templates:
         With `problems` given, what cannot be compiled is collected there with its path and left out; otherwise the
         first one is raised.
         """
-        found: Problems = [] if problems is None else problems
-        parts: Parts = []
-        node = self._node(data, escape, at, parts, found)
-        if problems is None and found:
-            raise found[0][1]
-        shape = json.dumps(data, sort_keys=True) + "".join(part.digest for _, part in parts)
-        return Value(node, parts, hashlib.sha256(shape.encode()).hexdigest())
+        building = _Building(escape, written or (lambda _: ""), [], [] if problems is None else problems)
+        node = self._node(data, at, building)
+        if problems is None and building.problems:
+            raise building.problems[0][1]
+        shape = json.dumps(data, sort_keys=True) + "".join(part.digest for _, part in building.parts)
+        return Value(node, building.parts, hashlib.sha256(shape.encode()).hexdigest())
 
-    def _once(self, kind: str, source: str, escape: Escape, make: Callable[[str, Escape], _C]) -> _C:
-        key = (kind, source, escape)
+    def _once(self, kind: str, source: str, escape: Escape, written: str, make: Callable[[str, Escape, str], _C]) -> _C:
+        written = "" if written == source else written
+        key = (kind, source, escape, written)
         if key not in self._compiled:
             try:
-                self._compiled[key] = make(source, escape)
+                self._compiled[key] = make(source, escape, written)
             except Exception as error:  # any source may come, and in the end Python compiles it
-                raise compile_failure(error, source) from error
+                raise compile_failure(error, written or source) from error
         found: _C = self._compiled[key]
         return found
 
-    def _expression(self, source: str, escape: Escape) -> Expression:
+    def _expression(self, source: str, escape: Escape, written: str) -> Expression:
         if source.lstrip().startswith(("{{", "{%")):
             raise CompileError("this is an expression already: leave out the braces `{{ }}` around it")
         environment = self._environments[escape]
-        parser = Parser(environment, source, state="variable")
-        if parser.stream.eos:
-            raise CompileError("the expression is empty")
-        inner = parser.parse_expression()
-        rest = parser.stream.current
-        if rest.type != "eof":
-            message = with_hint(f"expected the end of the expression, got {str(rest.value)!r}")
-            raise CompileError(message, line=rest.lineno)
-        inner.set_environment(environment)
+        inner = with_lines_of(written, source, partial(_bare_expression, environment))
         return self._compiled_expression(environment, inner, source)
 
     def _compiled_expression(self, environment: Sandbox, inner: nodes.Expr, source: str) -> Expression:
@@ -140,15 +154,15 @@ class Templates:
         tree.set_environment(environment)
         return Expression(source, analysis, _template(environment, tree))
 
-    def _text(self, source: str, escape: Escape) -> Text:
+    def _text(self, source: str, escape: Escape, written: str) -> Text:
         environment = self._environments[escape]
-        tree = environment.parse(source)
+        tree = with_lines_of(written, source, environment.parse)
         constant = _constant(tree)
         analysis = self._analyse(environment, tree, source)
         template = None if constant is not None else _template(environment, tree)
         return Text(source, analysis, template, constant)
 
-    def _file(self, name: str, escape: Escape) -> Text:
+    def _file(self, name: str, escape: Escape, written: str) -> Text:  # noqa: ARG002 - a file's lines are its own
         environment = self._environments[escape]
         included = self._include(environment, name)
         analysis = self._analyse(environment, included.tree, included.source, included.path)
@@ -174,52 +188,66 @@ class Templates:
             path = failure.file or str(self._files.path(name))
             raise CompileError(failure.message, line=failure.line, file=path) from error
 
-    def _node(self, data: Any, escape: Escape, path: FieldPath, parts: Parts, problems: Problems) -> Node:
+    def _node(self, data: Any, path: FieldPath, building: _Building) -> Node:
         if isinstance(data, dict):
-            return mapping_node(
-                [(key, self._node(item, escape, (*path, key), parts, problems)) for key, item in data.items()]
-            )
+            return mapping_node([(key, self._node(item, (*path, key), building)) for key, item in data.items()])
         if isinstance(data, list):
-            return list_node([self._node(item, escape, (*path, at), parts, problems) for at, item in enumerate(data)])
+            return list_node([self._node(item, (*path, at), building) for at, item in enumerate(data)])
         if not isinstance(data, str):
             return constant_node(data)
         try:
-            return self._string(data, _escape_at(path, escape), path, parts)
+            return self._string(data, path, building)
         except CompileError as error:
-            problems.append((path, error))
+            building.problems.append((path, error))
             return constant_node(None)
 
-    def _string(self, source: str, escape: Escape, path: FieldPath, parts: Parts) -> Node:
-        compiled = self._once("string", source, escape, self._text_or_expression)
+    def _string(self, source: str, path: FieldPath, building: _Building) -> Node:
+        escape = _escape_at(path, building.escape)
+        compiled = self._once("string", source, escape, building.written(path), self._text_or_expression)
         if isinstance(compiled, Expression):
-            parts.append((path, compiled))
-            return expression_node(compiled, written(path), None if escape is Escape.NONE else ESCAPERS[escape])
+            building.parts.append((path, compiled))
+            return expression_node(compiled, path, None if escape is Escape.NONE else ESCAPERS[escape])
         if compiled.constant is not None:
             return constant_node(compiled.constant)
-        parts.append((path, compiled))
-        return text_node(compiled, written(path))
+        building.parts.append((path, compiled))
+        return text_node(compiled, path)
 
-    def _text_or_expression(self, source: str, escape: Escape) -> Any:
+    def _text_or_expression(self, source: str, escape: Escape, written: str) -> Any:
         environment = self._environments[escape]
-        tree = environment.parse(source)
+        tree = with_lines_of(written, source, environment.parse)
         alone = _lone_expression(tree)
         if alone is None:
-            return self.text(source, escape)
+            return self.text(source, escape, written=written)
         return self._compiled_expression(environment, alone, source)
 
 
-def written(path: Sequence[str | int]) -> str:
-    """Return a path as people write it: `blocks[0].text`."""
-    text = ""
-    for step in path:
-        text += f"[{step}]" if isinstance(step, int) else (f".{step}" if text else step)
-    return text
+class _Building(NamedTuple):
+    """What is known and found while one structure is compiled."""
+
+    escape: Escape
+    written: Written
+    parts: Parts
+    problems: Problems
 
 
 def _escape_at(path: FieldPath, escape: Escape) -> Escape:
     if escape is Escape.SLACK and path and path[-1] in ("url", "image_url"):
         return Escape.NONE
     return escape
+
+
+def _bare_expression(environment: Sandbox, source: str) -> nodes.Expr:
+    """Parse an expression without braces around it."""
+    parser = Parser(environment, source, state="variable")
+    if parser.stream.eos:
+        raise CompileError("the expression is empty")
+    inner = parser.parse_expression()
+    rest = parser.stream.current
+    if rest.type != "eof":
+        message = with_hint(f"expected the end of the expression, got {str(rest.value)!r}")
+        raise CompileError(message, line=rest.lineno)
+    inner.set_environment(environment)
+    return inner
 
 
 def _template(environment: Sandbox, tree: nodes.Template) -> Template:

@@ -51,9 +51,11 @@ def compile_failure(error: Exception, source: str) -> CompileError:
 
 def render_failure(error: Exception, context: Mapping[str, Any], paths: Iterable[tuple[str, ...]]) -> RenderError:
     """Return the RenderError of whatever rendering raised; `paths` are what the template reads."""
-    text = _reason(error, context, paths)
-    place = _place(error.__traceback__)
-    return RenderError(f"{place}: {text}" if place else text)
+    reason = _reason(error, context, paths)
+    name, file, line = _place(error.__traceback__)
+    place = f"{name}:{line}" if name else (f"line {line}" if line > 1 else "")
+    word = str(error.name) if isinstance(error, MissingError) else ""
+    return RenderError(f"{place}: {reason}" if place else reason, reason=reason, line=line, file=file, word=word)
 
 
 def _reason(error: Exception, context: Mapping[str, Any], paths: Iterable[tuple[str, ...]]) -> str:
@@ -96,15 +98,15 @@ def _holder(path: tuple[str, ...], error: MissingError, context: Mapping[str, An
     return ()
 
 
-def _place(trace: TracebackType | None) -> str:
-    """Return where in a template the error arose: the innermost template's frame, if it says more than line 1."""
-    place = ""
+def _place(trace: TracebackType | None) -> tuple[str, str, int]:
+    """Return where in a template the error arose, by the innermost template's frame: its name, its file, the line."""
+    place = ("", "", 1)
     while trace is not None:
         template = trace.tb_frame.f_globals.get("__jinja_template__")
         if template is not None:
             line = template.get_corresponding_lineno(trace.tb_lineno)
             name = template.name or ""
-            place = f"{name}:{line}" if name else (f"line {line}" if line > 1 else "")
+            place = (name, str(template.filename or "") if name else "", line)
         trace = trace.tb_next
     return place
 

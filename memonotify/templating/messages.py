@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from memonotify.config import checks
 from memonotify.errors import CompileError, MemonotifyError, RenderError
-from memonotify.templating.compiled import FieldPath, Part
-from memonotify.templating.environment import Escape, Place, Templates, Text, Value, written
+from memonotify.templating.compiled import FieldPath, Part, written
+from memonotify.templating.environment import Escape, Place, Templates, Text, Value, Written
 from memonotify.templating.escaping import slack_text
 from memonotify.templating.facts import as_lines, event_facts, resource_facts
 from memonotify.templating.htmltext import html_to_text
@@ -122,7 +123,7 @@ class Message:
             if field is None:
                 continue
             try:
-                payload.update(_addressing(name, _rendered(name, field, context)))
+                payload.update(_addressing(name, _possible(name, _rendered(name, field, context))))
             except RenderError:
                 # The channel's own recipients and address hold; the reason is told in `error` already.
                 continue
@@ -158,17 +159,18 @@ def compile_message(
     *,
     rule: str = "",
     description: str = "",
+    written: Written | None = None,
 ) -> Message:
     """Compile one entry of `notify` or `resolved`.
 
     `fields` are the entry's own keys; those that are no field of the channel type (`channel`, `when`) are passed over,
-    and so is `attach`, which holds names and no texts.
-    `rule` and `description` stand in what is said where the entry says nothing.
+    and so is `attach`, which holds names and no texts. `rule` and `description` stand in what is said where the entry
+    says nothing. `written` gives the text of a field, by its path, with the line breaks of the file.
 
     Raises:
         MessageProblems: with every field that cannot be compiled.
     """
-    compiling = _Compiling(templates)
+    compiling = _Compiling(templates, written or (lambda _: ""))
     for name in sorted((FIELDS[channel_type] - _NAMES) & fields.keys()):
         if fields[name] is not None:
             compiling.field(channel_type, name, fields[name])
@@ -183,8 +185,9 @@ def compile_message(
 class _Compiling:
     """Collects the compiled fields of one message and everything that is wrong in them."""
 
-    def __init__(self, templates: Templates) -> None:
+    def __init__(self, templates: Templates, written: Written) -> None:
         self._templates = templates
+        self._written = written
         self.fields: dict[str, Text | Value] = {}
         self.parts: list[Part] = []
         self.problems: list[FieldError] = []
@@ -198,9 +201,11 @@ class _Compiling:
             self._text(name, data, escape)
 
     def _text(self, name: str, source: str, escape: Escape) -> None:
-        compile_ = self._templates.file if name in _FILES and _is_file(source) else self._templates.text
         try:
-            text = compile_(source, escape)
+            if name in _FILES and _is_file(source):
+                text = self._templates.file(source, escape)
+            else:
+                text = self._templates.text(source, escape, written=self._written((name,)))
         except CompileError as error:
             self.problems.append(FieldError((name,), error))
             return
@@ -209,7 +214,7 @@ class _Compiling:
 
     def _structure(self, name: str, data: Any, escape: Escape) -> None:
         problems: list[tuple[FieldPath, CompileError]] = []
-        value = self._templates.value(data, escape, at=(name,), problems=problems)
+        value = self._templates.value(data, escape, at=(name,), problems=problems, written=self._written)
         self.problems += [FieldError(path, error) for path, error in problems]
         self.fields[name] = value
         self.parts += value.parts
@@ -236,7 +241,7 @@ def _rendered(name: str, field: Text | Value, context: Mapping[str, Any]) -> Any
     try:
         return field.render(context)
     except RenderError as error:
-        raise RenderError(f"{name}: {error}") from error
+        raise error.within(name, (name,)) from error
 
 
 def _email(message: Message, rendered: Rendered, context: Mapping[str, Any]) -> dict[str, Any]:
@@ -258,7 +263,7 @@ def _email(message: Message, rendered: Rendered, context: Mapping[str, Any]) -> 
 def _slack(message: Message, rendered: Rendered, context: Mapping[str, Any]) -> dict[str, Any]:
     blocks = rendered.get("blocks")
     if blocks is not None and not (isinstance(blocks, list) and all(isinstance(block, dict) for block in blocks)):
-        raise RenderError("blocks: they are a list of mappings")
+        raise RenderError("blocks: they are a list of mappings", path=("blocks",))
     text = rendered.get("text")
     if text is None and blocks:
         # What notifications show, and readers of the screen read: Slack asks for it beside blocks.
@@ -291,15 +296,42 @@ def _addressing(name: str, value: Any) -> dict[str, Any]:
     """Return the part of a payload that says where a message goes: one line each, blank ones left out."""
     if name == "headers":
         if not isinstance(value, dict):
-            raise RenderError("headers: they are a mapping")
+            raise RenderError("headers: they are a mapping", path=("headers",))
+        for key in value:
+            _checked(name, key, checks.header_name)
         return {name: {key: one_line(_scalar(f"headers.{key}", each)) for key, each in value.items()}}
     if name in ("to", "cc"):
         addresses = [line for line in map(one_line, _addresses(name, value)) if line]
         if name == "to" and not addresses:
-            raise RenderError("to: no recipient is left")
+            raise RenderError("to: no recipient is left", path=("to",))
         return {name: addresses} if addresses else {}
     line = one_line(_scalar(name, value))
+    if name == "path":
+        _checked(name, line, checks.added_path)
     return {name: line} if line else {}
+
+
+def _checked(name: str, text: str, check: Callable[[str], object]) -> None:
+    """Raise RenderError where the receiver's channel could not send this: it would be buried unseen."""
+    try:
+        check(text)
+    except checks.Refusal as refusal:
+        raise RenderError(f"{name}: {refusal}", path=(name,)) from None
+
+
+def _possible(name: str, value: Any) -> Any:
+    """Return a rendered value without the headers that cannot be sent."""
+    if name != "headers" or not isinstance(value, dict):
+        return value
+    return {key: each for key, each in value.items() if _is_header(key)}
+
+
+def _is_header(name: str) -> bool:
+    try:
+        checks.header_name(name)
+    except checks.Refusal:
+        return False
+    return True
 
 
 def _addresses(name: str, value: Any) -> list[str]:
@@ -312,7 +344,7 @@ def _scalar(name: str, value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise RenderError(f"{name}: a text is needed")
+        raise RenderError(f"{name}: a text is needed", path=tuple(name.split(".", 1)))
     return str(value)
 
 

@@ -1,8 +1,8 @@
 """What a template reads: its free names, the dotted paths under them, and the files it includes.
 
 Takes a parsed template, gives an `Analysis`; `environment` calls it when it compiles. It also refuses what can be
-known to fail: a filter or a test that does not exist, and a file that is named by a value, because then nobody could
-say what is read.
+known to fail: a filter or a test that does not exist or cannot take its arguments, and a file that is named by a
+value, because then nobody could say what is read.
 """
 
 from __future__ import annotations
@@ -11,16 +11,17 @@ import difflib
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jinja2 import nodes
 from jinja2.meta import find_undeclared_variables
 
 from memonotify.errors import CompileError
+from memonotify.templating.arguments import argument_fault
+from memonotify.templating.cycles import Step, refuse_cycles
 from memonotify.templating.failures import compile_failure
+from memonotify.templating.reading import DotPath, Reading, read
 from memonotify.templating.sandbox import Sandbox
-
-_INCLUDES = (nodes.Extends, nodes.FromImport, nodes.Import, nodes.Include)
 
 
 class Place(NamedTuple):
@@ -35,11 +36,13 @@ class Analysis:
     """What one template and all that it includes read.
 
     `names` are the names it takes from outside and where each stands first, `paths` the dotted paths that begin with
-    any name, `digest` changes with any source. `includes` are the files' names.
+    any name. `fields` are the fields that it reads of those names and nowhere asks for with a test or `default`, such
+    as `(workspace, name)`. `digest` changes with any source, `includes` are the files' names.
     """
 
     names: Mapping[str, Place]
-    paths: frozenset[tuple[str, ...]]
+    paths: frozenset[DotPath]
+    fields: Mapping[tuple[str, str], Place]
     digest: str
     includes: frozenset[str]
 
@@ -71,47 +74,51 @@ def analyse(
     `include` parses a file by its name.
 
     Raises:
-        CompileError: an unknown filter or test, or an include that is not named by a constant.
+        CompileError: a filter or test that is unknown or cannot take its arguments, an include that is not named by a
+            constant, or one that leads back to where it stands.
     """
     names: dict[str, Place] = {}
-    paths: set[tuple[str, ...]] = set()
+    paths: set[DotPath] = set()
+    fields: dict[tuple[str, str], Place] = {}
+    asked: set[tuple[str, str]] = set()
     digest = hashlib.sha256()
     pending = [Included(tree, source, file)]
-    seen: set[str] = set()
+    seen: dict[str, str] = {}
     absent: set[str] = set()
+    steps: dict[str, list[Step]] = {}
     while pending:
         part = pending.pop()
         digest.update(part.source.encode("utf-8", "surrogatepass") + b"\0")
-        _check_known(environment, part)
-        free = _free_names(environment, part)
-        for node in part.tree.find_all(nodes.Name):
-            if node.ctx == "load" and node.name in free:
-                names.setdefault(node.name, Place(part.path, node.lineno))
-        paths.update(_paths(part.tree))
-        for reference in _references(part):
+        found = read(part.tree)
+        _check_calls(environment, found, part)
+        free = _free_names(environment, found, part)
+        for name, line in found.names.items():
+            if name in free:
+                names.setdefault(name, Place(part.path, line))
+        for (name, field), line in found.fields.items():
+            if name in free and name not in found.bound:
+                fields.setdefault((name, field), Place(part.path, line))
+        paths |= found.paths
+        asked |= found.asked
+        for reference in _references(found, part):
             if reference.name not in seen:
-                seen.add(reference.name)
                 included = _parsed(include, reference, part.path)
+                seen[reference.name] = "" if included is None else included.path
                 if included is None:
                     absent.add(reference.name)
                 else:
                     pending.append(included)
-    return Analysis(names=names, paths=frozenset(paths), digest=digest.hexdigest(), includes=frozenset(seen - absent))
-
-
-def dotted_path(node: nodes.Node) -> tuple[str, ...] | None:
-    """Return `resource.mandate.reference` as its parts, or None for a node that is no such path."""
-    parts: list[str] = []
-    while True:
-        if isinstance(node, nodes.Getattr):
-            parts.append(node.attr)
-        elif isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const) and isinstance(node.arg.value, str):
-            parts.append(node.arg.value)
-        elif isinstance(node, nodes.Name):
-            return (node.name, *reversed(parts))
-        else:
-            return None
-        node = node.node
+            if reference.name not in absent:
+                steps.setdefault(part.path, []).append(Step(seen[reference.name], reference.name, reference.line))
+    if steps:
+        refuse_cycles(file, steps)
+    return Analysis(
+        names=names,
+        paths=frozenset(paths),
+        fields={field: place for field, place in fields.items() if field not in asked},
+        digest=digest.hexdigest(),
+        includes=frozenset(seen.keys() - absent),
+    )
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
@@ -120,12 +127,11 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
-def _free_names(environment: Sandbox, part: Included) -> set[str]:
+def _free_names(environment: Sandbox, found: Reading, part: Included) -> set[str]:
     if all(isinstance(node, nodes.Output) for node in part.tree.body):
         # Expressions bind no names, so the names in them are the free ones; generating code to know takes a third of
         # the time that loading many rules takes.
-        read = {node.name for node in part.tree.find_all(nodes.Name)}
-        return read - environment.globals.keys()
+        return found.names.keys() - environment.globals.keys()
     try:
         return find_undeclared_variables(part.tree) - _shared_with_blocks(part.tree)
     except Exception as error:  # it generates code, which fails as compiling does
@@ -153,25 +159,21 @@ def _shared_with_blocks(tree: nodes.Template) -> set[str]:
     return shared
 
 
-def _paths(tree: nodes.Template) -> Iterator[tuple[str, ...]]:
-    for node in tree.find_all((nodes.Getattr, nodes.Getitem, nodes.Name)):
-        path = dotted_path(node)
-        if path is not None:
-            yield path
-
-
-def _check_known(environment: Sandbox, part: Included) -> None:
-    for node in part.tree.find_all((nodes.Filter, nodes.Test)):
-        known: Mapping[str, object] = environment.filters if isinstance(node, nodes.Filter) else environment.tests
+def _check_calls(environment: Sandbox, found: Reading, part: Included) -> None:
+    for node in found.calls:
+        known: Mapping[str, Any]
+        known = environment.filters if isinstance(node, nodes.Filter) else environment.tests
         if node.name not in known:
             what = "filter" if isinstance(node, nodes.Filter) else "test"
             message = f"there is no {what} {node.name!r}{suggestion(node.name, known)}"
+        else:
+            message = argument_fault(node, known[node.name])
+        if message:
             raise CompileError(message, line=node.lineno, file=part.path)
 
 
-def _references(part: Included) -> Iterator[_Reference]:
-    for node in part.tree.find_all(_INCLUDES):
-        assert isinstance(node, _INCLUDES)  # noqa: S101 - narrows for the type checker
+def _references(found: Reading, part: Included) -> Iterator[_Reference]:
+    for node in found.includes:
         names = _constants(node.template)
         may_be_absent = len(names) > 1 or (isinstance(node, nodes.Include) and node.ignore_missing)
         for name in names:

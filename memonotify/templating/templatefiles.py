@@ -15,6 +15,9 @@ from jinja2.loaders import split_template_path
 
 from memonotify.errors import CompileError
 
+SUFFIX = ".j2"
+"""How a template file's name ends."""
+
 MAX_FILE = 1024 * 1024
 """The largest template file, in bytes."""
 
@@ -52,6 +55,16 @@ class TemplateFiles(BaseLoader):
         except TemplateNotFound:
             raise CompileError(f"template file {name!r} is outside of the folder {self.folder}") from None
 
+    def unread(self) -> list[str]:
+        """Return the names of the template files in the folder whose text nobody has asked for, sorted."""
+        return [name for name in self._names() if name not in self._read]
+
+    def _names(self) -> list[str]:
+        folder = self.folder
+        if folder is None or not folder.is_dir():
+            return []
+        return sorted(path.relative_to(folder).as_posix() for path in folder.rglob(f"*{SUFFIX}"))
+
     def get_source(self, environment: Environment, template: str) -> tuple[str, str, Callable[[], bool]]:  # noqa: ARG002
         """Answer Jinja's own question for a file that another one includes."""
         try:
@@ -81,6 +94,5 @@ class TemplateFiles(BaseLoader):
         folder = self.folder
         if folder is None or not folder.is_dir():
             return f": the folder {folder} does not exist"
-        names = [str(path.relative_to(folder)) for path in folder.rglob("*.j2")]
-        close = difflib.get_close_matches(name, names, 1)
+        close = difflib.get_close_matches(name, self._names(), 1)
         return f" (did you mean {close[0]!r}?)" if close else ""

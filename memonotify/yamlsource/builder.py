@@ -60,7 +60,7 @@ class Builder:
 
     def _document(self) -> Document:
         data: Any = None
-        root = Node(place=(1, 1), end_line=1)
+        root = Node(place=(1, 1), end=(1, 1))
         documents = 0
         for event in self._events:
             if isinstance(event, DocumentStartEvent):
@@ -79,7 +79,7 @@ class Builder:
             raise TooMuchError(f"more than {MAX_NODES} values in one file", place)
         if depth > MAX_DEPTH:
             raise TooMuchError(f"nested deeper than {MAX_DEPTH} levels", place)
-        node = Node(place=place, end_line=self._end_line(event))
+        node = Node(place=place, end=self._end(event, place))
         if isinstance(event, AliasEvent):
             self._spoil(path, place, f"`*{event.anchor}`: aliases are not taken", "write the value out, or quote it")
             return None, node
@@ -195,13 +195,14 @@ class Builder:
         line, column = _position(event.start_mark)
         return faults.inside(line, column, self._lines)
 
-    def _end_line(self, event: NodeEvent) -> int:
-        first = self._start(event)[0]
+    def _end(self, event: NodeEvent, place: Place) -> Place:
         if not isinstance(event, ScalarEvent):
-            return first
+            return place
         # A block scalar ends at the beginning of the line after it.
         line, column = _position(event.end_mark)
-        return max(first, line - 1 if column == 1 else line)
+        if column == 1 and line > place[0]:
+            line, column = line - 1, len(self._lines[line - 2]) + 1
+        return faults.inside(line, column, self._lines)
 
     def _spoil(self, path: Path, place: Place, sentence: str, hint: str = "") -> None:
         self._spoiled.add(path)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from memonotify.errors import Problem
+from memonotify.yamlsource.layout import as_written
 
 Path: TypeAlias = tuple[str | int, ...]
 Place: TypeAlias = tuple[int, int]
@@ -17,10 +18,11 @@ Place: TypeAlias = tuple[int, int]
 
 @dataclass(slots=True)
 class Node:
-    """Where one value stands. Lines and columns count from 1; `style` is the scalar's indicator ("" where plain)."""
+    """Where one value stands, the end just behind it. Lines and columns count from 1; `style` is the scalar's indicator
+    ("" where plain)."""
 
     place: Place
-    end_line: int
+    end: Place
     key_place: Place | None = None
     style: str = ""
     children: dict[str | int, Node] = field(default_factory=dict)
@@ -51,23 +53,36 @@ class Document:
         return node.place
 
     def text_place(self, path: Sequence[str | int], line: int) -> Place:
-        """Return where line `line` (from 1) of the text at `path` stands in the file.
-
-        Exact for block scalars. In folded and quoted text it is the source line on which that line begins.
-        """
+        """Return where line `line` (from 1) of what `written` returns for `path` stands in the file."""
         node, found = self._walk(path)
-        if not found or node.end_line <= node.place[0]:
+        if not found or node.end[0] <= node.place[0]:
             return node.place
-        first = node.place[0] + (1 if node.style in ("|", ">") else 0)
-        source = self._lines[first - 1 : max(node.end_line, first)]
-        if not source:
+        number = min(_first_line(node) + line - 1, node.end[0])
+        if number <= node.place[0]:
             return node.place
-        numbers = range(1, len(source) + 1) if node.style == "|" else _folded_numbers(source, node.style)
-        offset = next((index for index, number in enumerate(numbers) if number >= line), len(source) - 1)
-        if first + offset == node.place[0]:
-            return node.place
-        text = source[offset]
-        return first + offset, len(text) - len(text.lstrip(" \t")) + 1
+        text = self._lines[number - 1]
+        return number, len(text) - len(text.lstrip(" \t")) + 1
+
+    def written(self, path: Sequence[str | int]) -> str:
+        """Return the text at `path` with the line breaks that it has in the file; other values give an empty text.
+
+        In folded and quoted text those are not the line breaks of its value, but all else is the same.
+        """
+        value: Any = self.data
+        for step in path:
+            value = value[step]
+        if not isinstance(value, str):
+            return ""
+        node, _ = self._walk(path)
+        if node.style == "|" or node.end[0] <= node.place[0]:
+            return value
+        first, last = _first_line(node), node.end[0]
+        lines = list(self._lines[first - 1 : last])
+        if node.style != ">":
+            quote = len(node.style)
+            lines[-1] = lines[-1][: node.end[1] - 1 - quote]
+            lines[0] = lines[0][node.place[1] - 1 + quote :]
+        return as_written(value, lines, node.style)
 
     def problem(
         self,
@@ -109,18 +124,6 @@ def dotted(path: Sequence[str | int]) -> str:
     return ".".join(str(step) for step in path)
 
 
-def _folded_numbers(source: Sequence[str], style: str) -> list[int]:
-    """Return, for each source line of a folded or quoted scalar, the line of the value that it is part of.
-
-    A single line break folds into a space; each empty line is a line break; in a `>` block, lines that are indented
-    more keep theirs (YAML 1.1 §9.3).
-    """
-    texts = [text.strip() for text in source]
-    indents = [len(text) - len(text.lstrip(" ")) for text in source]
-    base = next((indent for indent, text in zip(indents, texts, strict=True) if text), 0)
-    numbers = [1]
-    for index in range(1, len(source)):
-        deeper = style == ">" and max(indents[index - 1], indents[index]) > base
-        breaks = not texts[index] or (deeper and bool(texts[index - 1]))
-        numbers.append(numbers[-1] + int(breaks))
-    return numbers
+def _first_line(node: Node) -> int:
+    """Return the line on which the text of a scalar begins: below the indicator of a block."""
+    return node.place[0] + (1 if node.style in ("|", ">") else 0)

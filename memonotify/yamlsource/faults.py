@@ -16,6 +16,7 @@ _UNPRINTABLE: Final = re.compile(
     "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
 _UNQUOTED_TEMPLATE: Final = re.compile(r"(?:^|[:\-,\[{]\s+)\{\{")
+_BRACKETED_ADDRESS: Final = re.compile(r"\[[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\]:[0-9]+")
 _QUOTE_TEMPLATE: Final = 'a value that begins with `{{` must be in quotes: "{{ … }}"'
 
 _SENTENCES: Final[tuple[tuple[str, str], ...]] = (
@@ -67,13 +68,24 @@ def of_scanner(error: yaml.YAMLError, file: str, lines: Sequence[str]) -> Proble
     problem = str(getattr(error, "problem", "") or "")
     line, column = _place(error, problem, lines)
     text = lines[line - 1]
+    for found in _BRACKETED_ADDRESS.finditer(text):
+        if found.start() <= column - 1 <= found.end():
+            return _bracketed_address(file, line, found)
     character = text[column - 1 : column]
     hint = ""
     if _UNQUOTED_TEMPLATE.search(text):
         hint = _QUOTE_TEMPLATE
     elif character == "{" and problem.startswith("did not find expected ','"):
         hint = "a text that holds `{` stands in quotes here"
+    elif character == ":" and problem.startswith("did not find expected node content"):
+        hint = "one that begins with `:` stands in quotes"
     return Problem(file=file, line=line, column=column, message=_sentence(error, problem, character), hint=hint)
+
+
+def _bracketed_address(file: str, line: int, found: re.Match[str]) -> Problem:
+    message = f"`{found[0]}` begins as a list does"
+    hint = f'put it in quotes: "{found[0]}"'
+    return Problem(file=file, line=line, column=found.start() + 1, message=message, hint=hint)
 
 
 def template_as_mapping(file: str, line: int, column: int) -> Problem:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from fakes import ManualClock
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from storeparts import HOUR, START, a_delivery, a_failure, an_event, evaluated, stored
 
@@ -87,22 +87,24 @@ async def test_numbers_given_after_duplicates_are_the_events_own(store: Store) -
 
 @given(st.lists(st.lists(st.integers(0, 12), min_size=1, max_size=20), max_size=6))
 @example([[0], [1, 0, 0, 2, 0, 3]])
-@settings(max_examples=30, deadline=None)
-def test_whatever_arrives_together_and_again_each_event_gets_its_own_number_once(batches: list[list[int]]) -> None:
-    async def run(url: str) -> None:
-        async with Store(url, clock=ManualClock()) as store:
+# The database is the same for all examples: each has a workspace of its own.
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_arrives_together_and_again_each_event_gets_its_own_number_once(
+    store_url: str, batches: list[list[int]]
+) -> None:
+    async def run(workspace: str) -> None:
+        async with Store(store_url, clock=ManualClock()) as store:
             given_out: dict[str, int] = {}
             for batch in batches:
                 names = [f"e{n}" for n in batch]
-                answers = await asyncio.gather(*(store.receive(an_event(name)) for name in names))
+                answers = await asyncio.gather(*(store.receive(an_event(name, workspace=workspace)) for name in names))
                 new = [(name, answer) for name, answer in zip(names, answers, strict=True) if answer is not None]
                 assert {name for name, _ in new} == set(names) - given_out.keys()
                 assert len(new) == len(set(names) - given_out.keys())
                 given_out.update(new)
-            assert {event.id: event.seq for event in await store.events()} == given_out
+            assert {event.id: event.seq for event in await store.events(workspace=workspace)} == given_out
 
-    with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(run(f"sqlite:///{folder}/store.db"))
+    asyncio.run(run(uuid4().hex))
 
 
 async def test_operations_that_wait_together_share_one_commit(store_url: str, clock: ManualClock) -> None:

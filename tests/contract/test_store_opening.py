@@ -1,91 +1,39 @@
-"""Opening: one writer at a time, what is wrong with a file said in a sentence, old tables migrated."""
+"""Opening: what is wrong with a database said in a sentence, old tables migrated, closing."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import sqlite3
-import stat
 import subprocess
 import sys
-from contextlib import closing
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+from databases import Postgres, database, execute
 from fakes import ManualClock
+from sqlalchemy import inspect
 from storeparts import an_event
 
-from memonotify.errors import StoreError, StoreInUse, StoreUnavailable, StoreUnusable
-from memonotify.store import Store, control_socket, is_locked
+from memonotify.errors import StoreError, StoreUnavailable, StoreUnusable
+from memonotify.store import Store
+from memonotify.store.backend import backend_for
 from memonotify.store.schema import migrate
-from memonotify.store.sqlite import make_file, writing_engine
 from memonotify.store.tables import SCHEMA, metadata
 
 
-def _path(url: str) -> Path:
-    return Path(url.removeprefix("sqlite:///"))
+@pytest.fixture
+def postgres_url(bare_postgres_url: str) -> str:
+    return bare_postgres_url
 
 
 async def _refusal(url: str, clock: ManualClock, *, read_only: bool = False) -> str:
+    store = Store(url, clock=clock)
     with pytest.raises(StoreUnusable) as caught:
-        await Store(url, clock=clock).open(read_only=read_only)
+        await store.open(read_only=read_only)
     sentence = str(caught.value)
-    assert str(_path(url)) in sentence
-    assert not is_locked(url)
+    assert store.name in sentence
     return sentence
-
-
-async def test_a_second_daemon_is_refused_and_told_whose_it_is(
-    store: Store, store_url: str, clock: ManualClock
-) -> None:
-    with pytest.raises(StoreInUse, match=rf"store\.db is in use by process {os.getpid()}: stop"):
-        await Store(store_url, clock=clock).open()
-    await store.check_writable()
-
-
-async def test_the_lock_is_seen_from_outside_and_ends_with_the_store(store_url: str, clock: ManualClock) -> None:
-    assert not is_locked(store_url)
-    async with Store(store_url, clock=clock):
-        assert is_locked(store_url)
-    assert not is_locked(store_url)
-
-
-async def test_asking_for_the_lock_never_stops_a_daemon_from_starting(store_url: str, clock: ManualClock) -> None:
-    async with Store(store_url, clock=clock):
-        pass
-
-    def ask() -> None:
-        for _ in range(300):
-            is_locked(store_url)
-
-    asking = asyncio.create_task(asyncio.to_thread(ask))
-    for _ in range(5):
-        async with Store(store_url, clock=clock):
-            pass
-    await asking
-
-
-async def test_the_files_are_the_owners_alone(tmp_path: Path, clock: ManualClock) -> None:
-    url = f"sqlite:///{tmp_path}/new/folder/store.db"
-    async with Store(url, clock=clock) as store:
-        await store.receive(an_event())
-        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in _path(url).parent.iterdir()}
-    assert set(modes) >= {"store.db", "store.db-wal", "store.db.lock"}
-    assert set(modes.values()) == {0o600}
-    assert control_socket(url, Path("/etc/memonotify/config.yaml")) == _path(url).with_name("store.db.sock")
-
-
-async def test_writing_is_durable_by_what_sqlite_says_itself(store_url: str) -> None:
-    make_file(_path(store_url))
-    with writing_engine(_path(store_url)).connect() as connection:
-        for name, expected in (
-            ("journal_mode", "wal"),
-            ("synchronous", 2),
-            ("foreign_keys", 1),
-            ("wal_autocheckpoint", 1000),
-            ("busy_timeout", 5000),
-        ):
-            assert connection.exec_driver_sql(f"PRAGMA {name}").scalar() == expected
 
 
 async def test_readers_see_what_is_committed_while_the_daemon_writes(
@@ -109,94 +57,80 @@ async def test_a_reader_opens_what_no_daemon_has_open(store_url: str, clock: Man
     await reader.close()
 
 
-async def test_a_store_that_is_not_there_is_not_made_by_reading(store_url: str, clock: ManualClock) -> None:
-    assert "there is no store yet; `memonotify serve` makes one" in await _refusal(store_url, clock, read_only=True)
-    assert not _path(store_url).exists()
-
-
-async def test_an_empty_file_is_filled_by_writing_only(store_url: str, clock: ManualClock) -> None:
-    _path(store_url).touch()
+async def test_an_empty_database_is_filled_by_writing_only(store_url: str, clock: ManualClock) -> None:
+    execute(store_url, "SELECT 1")
     assert "is empty" in await _refusal(store_url, clock, read_only=True)
     async with Store(store_url, clock=clock) as store:
         assert await store.events() == []
 
 
-async def test_a_file_that_is_no_database_is_refused(store_url: str, clock: ManualClock) -> None:
-    _path(store_url).write_bytes(b"not a database, by far" * 100)
-    sentence = await _refusal(store_url, clock)
-    assert "not a whole SQLite database" in sentence
-    assert "move it away" in sentence
-    assert _path(store_url).read_bytes().startswith(b"not a database")
-
-
-async def test_a_damaged_database_is_refused(store_url: str, clock: ManualClock) -> None:
-    async with Store(store_url, clock=clock) as store:
-        await asyncio.gather(*(store.receive(an_event(f"e{n}", text="x" * 500)) for n in range(200)))
-    content = bytearray(_path(store_url).read_bytes())
-    for page in range(30, len(content) // 4096, 3):
-        content[page * 4096 : page * 4096 + 64] = b"\xa5" * 64
-    _path(store_url).write_bytes(content)
-    assert "not a whole SQLite database" in await _refusal(store_url, clock)
-
-
 async def test_a_newer_versions_store_is_refused_for_writing_and_reading(store_url: str, clock: ManualClock) -> None:
     async with Store(store_url, clock=clock):
         pass
-    with closing(sqlite3.connect(_path(store_url))) as connection, connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9000'")
+    execute(store_url, "UPDATE alembic_version SET version_num = '9000'")
     for read_only in (False, True):
         sentence = await _refusal(store_url, clock, read_only=read_only)
         assert "written by a newer memonotify" in sentence
         assert "9000" in sentence
 
 
+def _index(index: Mapping[str, Any]) -> tuple[str, list[str], bool, dict[str, str]]:
+    # What makes it partial has no equality of its own.
+    options = {name: str(value) for name, value in index.get("dialect_options", {}).items()}
+    return index["name"], index["column_names"], bool(index["unique"]), options
+
+
+def _shape(url: str) -> dict[str, Any]:
+    """Return the tables as the database itself tells of them."""
+    engine = backend_for(url).reading_engine(1)
+    try:
+        with engine.connect() as connection:
+            found = inspect(connection)
+            return {
+                name: {
+                    "columns": [{**column, "type": str(column["type"])} for column in found.get_columns(name)],
+                    "key": found.get_pk_constraint(name),
+                    "references": found.get_foreign_keys(name),
+                    "indexes": sorted(_index(index) for index in found.get_indexes(name)),
+                }
+                for name in found.get_table_names()
+            }
+    finally:
+        engine.dispose()
+
+
 async def test_another_programs_database_is_refused_and_left_alone(store_url: str, clock: ManualClock) -> None:
-    with closing(sqlite3.connect(_path(store_url))) as connection, connection:
-        connection.execute("CREATE TABLE recipes (id INTEGER)")
-    assert "another program" in await _refusal(store_url, clock)
-    with closing(sqlite3.connect(_path(store_url))) as connection:
-        assert [row[0] for row in connection.execute("SELECT name FROM sqlite_master")] == ["recipes"]
+    execute(store_url, "CREATE TABLE recipes (id INTEGER)")
+    for read_only in (False, True):
+        assert "another program" in await _refusal(store_url, clock, read_only=read_only)
+    assert set(_shape(store_url)) == {"recipes"}
 
 
-async def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path, clock: ManualClock) -> None:
-    (tmp_path / "file").touch()
-    url = f"sqlite:///{tmp_path}/file/store.db"
-    with pytest.raises(StoreUnusable, match=r"file/store\.db: cannot be written"):
-        await Store(url, clock=clock).open()
-
-
-@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "postgresql://localhost/db", "nonsense"])
-def test_a_url_that_names_no_file_is_refused(url: str, clock: ManualClock) -> None:
-    with pytest.raises(StoreUnusable, match="the store must be sqlite:///"):
-        Store(url, clock=clock)
-
-
-def _shape(path: Path) -> tuple[dict[str, list[tuple[object, ...]]], dict[str, str]]:
-    """Return the columns of each table, and the text that made each index, as SQLite keeps them."""
-    with closing(sqlite3.connect(path)) as connection:
-        tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        columns = {name: list(connection.execute(f"SELECT * FROM pragma_table_xinfo('{name}')")) for name in tables}
-        for name in tables:
-            columns[name] += list(connection.execute(f"SELECT * FROM pragma_foreign_key_list('{name}')"))
-        made = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")
-        return columns, {name: " ".join(sql.split()) for name, sql in made}
+@pytest.fixture
+def other_url(request: pytest.FixtureRequest, store_url: str, tmp_path: Path) -> Iterator[str]:
+    """Another empty database of the same kind."""
+    if store_url.startswith("sqlite:"):
+        yield f"sqlite:///{tmp_path}/other.db"
+        return
+    server: Postgres = request.getfixturevalue("postgres_server")
+    with database(server) as url:
+        yield url
 
 
 async def test_migrations_make_the_same_tables_as_a_fresh_store(
-    store_url: str, tmp_path: Path, clock: ManualClock
+    store_url: str, other_url: str, clock: ManualClock
 ) -> None:
+    execute(other_url, "SELECT 1")
     async with Store(store_url, clock=clock):
         pass
-    migrated = tmp_path / "migrated.db"
-    make_file(migrated)
-    with writing_engine(migrated).connect() as connection:
+    with backend_for(other_url).writing_engine().connect() as connection, connection.begin():
         migrate(connection)
-    assert _shape(migrated) == _shape(_path(store_url))
-    async with Store(f"sqlite:///{migrated}", clock=clock) as store:
+    assert _shape(other_url) == _shape(store_url)
+    async with Store(other_url, clock=clock) as store:
         assert await store.receive(an_event()) == 1
 
 
-async def test_the_newest_migration_is_the_version_the_tables_say(tmp_path: Path) -> None:
+def test_the_newest_migration_is_the_version_the_tables_say() -> None:
     from alembic.config import Config
     from alembic.script import ScriptDirectory
 
@@ -210,28 +144,15 @@ async def test_the_newest_migration_is_the_version_the_tables_say(tmp_path: Path
 async def test_an_older_store_is_migrated_when_it_is_opened(store_url: str, clock: ManualClock) -> None:
     async with Store(store_url, clock=clock) as store:
         await store.receive(an_event())
-    with closing(sqlite3.connect(_path(store_url))) as connection, connection:
+    execute(
+        store_url,
         # As it is before the first migration: Alembic's table alone, without a version.
-        for table in reversed(metadata.sorted_tables):
-            connection.execute(f"DROP TABLE {table.name}")
-        connection.execute("DELETE FROM alembic_version")
+        *(f"DROP TABLE {table.name}" for table in reversed(metadata.sorted_tables)),
+        "DELETE FROM alembic_version",
+    )
     assert "older version" in await _refusal(store_url, clock, read_only=True)
     async with Store(store_url, clock=clock) as store:
         assert await store.receive(an_event()) is not None
-
-
-async def test_a_store_of_each_earlier_version_keeps_what_it_holds(store_url: str, clock: ManualClock) -> None:
-    make_file(_path(store_url))
-    with writing_engine(_path(store_url)).connect() as connection:
-        migrate(connection, "0001")
-        with connection.begin():
-            connection.exec_driver_sql(
-                "INSERT INTO events (workspace, event_id, date, event_type, resource_type, resource_id, body, client, "
-                "received_at, due_at) VALUES ('acme', 'old', '', 't', 'r', '1', '{}', '', 1, 1)"
-            )
-    async with Store(store_url, clock=clock) as store:
-        assert [event.id for event in await store.unevaluated()] == ["old"]
-        assert await store.document("acme", "old", "/v2/x") is None
 
 
 def test_a_fresh_store_opens_without_the_migration_tool(store_url: str) -> None:
@@ -246,16 +167,6 @@ def test_a_fresh_store_opens_without_the_migration_tool(store_url: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "False\n"
-
-
-def test_looking_for_a_daemon_loads_no_database(store_url: str) -> None:
-    program = (
-        "import sys\n"
-        "from memonotify.store import is_locked\n"
-        f"print(is_locked({store_url!r}), 'sqlalchemy' in sys.modules)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout == "False False\n"
 
 
 async def test_a_closed_store_says_so(store_url: str, clock: ManualClock) -> None:
@@ -278,11 +189,3 @@ async def test_what_was_asked_before_closing_is_written(store_url: str, clock: M
     assert None not in await asyncio.gather(*asked)
     async with Store(store_url, clock=clock) as again:
         assert len(await again.events()) == 50
-
-
-async def test_the_space_it_takes_is_known(store: Store) -> None:
-    await store.receive(an_event())
-    space = store.space()
-    assert space.path == store.path
-    assert space.size_bytes >= store.path.stat().st_size > 0
-    assert space.free_bytes > 0

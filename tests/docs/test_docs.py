@@ -30,8 +30,9 @@ NOT_RUN = {
     "needs a mail server": 2,
     "needs the stand-in": 2,
     "needs the daemon": 2,
-    "needs the installed service": 1,
+    "needs the installed service": 3,
     "needs several nodes": 1,
+    "needs a PostgreSQL server": 1,
 }
 """How many blocks are not run, by the reason that their mark gives: an unmarked one cannot hide among them."""
 

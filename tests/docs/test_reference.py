@@ -115,7 +115,7 @@ def test_every_default_of_the_schema_is_the_loaders_own(alerts: Path) -> None:
         "  mail: {type: email, host: h.example, from: a@h.example}\n"
         '  slack: {type: slack, url: "https://h.example/x"}\n'
         '  http: {type: http, url: "https://h.example/x"}\n'
-        'rules: ["*.none"]\n',
+        'rules: ["rules/*.yaml"]\n',
         encoding="utf-8",
     )
     config = load_config(alerts / "least.yaml", environ={}, resolve=False).config

@@ -173,13 +173,14 @@ async def test_a_fault_while_answering_is_told_by_class_and_place_and_seldom(log
 
 @pytest.fixture
 async def app(tmp_path: Path) -> AsyncIterator[App]:
+    (tmp_path / "rules.yaml").write_text("rules: []\n")
     (tmp_path / "config.yaml").write_text(
         "server: {listen: '127.0.0.1:0', allowed_ips: [any]}\n"
         "admin: {listen: '127.0.0.1:0'}\n"
         "store: sqlite:///s.db\n"
         "workspaces: [{name: acme, tokens: [a-token]}]\n"
         "channels: {mail: {type: email, host: h.example, from: a@h.example}}\n"
-        'rules: ["*.none"]\n'
+        "rules: [rules.yaml]\n"
     )
     config = load_config(tmp_path / "config.yaml", environ={}).config
     templates = Templates(folder=config.templates, locale=config.locale, timezone=config.timezone)

@@ -244,3 +244,20 @@ def test_the_configuration_is_found_here_or_where_the_system_keeps_it(
 def test_a_configuration_that_is_not_there_is_a_problem_of_its_own(folder: Folder) -> None:
     with pytest.raises(ConfigError, match=r"^absent.yaml:1:1: there is no such file$"):
         loader.load_config(Path("absent.yaml"), environ=folder.environ)
+
+
+@pytest.mark.parametrize("patterns", ["[regles/*.yaml]", "['regles/*.yaml', 'more/*.yaml']"])
+def test_patterns_of_rule_files_that_match_nothing_at_all_are_a_problem(
+    folder: Folder, change: Change, patterns: str
+) -> None:
+    first, *_ = folder.complaints(change("[rules/*.yaml]", patterns))
+    assert first.startswith("config.yaml:53:9: no rule files match `regles/*.yaml` (")
+    assert str(folder.path) in first
+
+
+def test_a_rule_file_that_is_not_there_is_left_to_this_problem_alone(folder: Folder, change: Change) -> None:
+    (folder.path / "config.yaml").write_text(change("[rules/*.yaml]", "[rules/*.yaml, rules/two.yaml]"), "utf-8")
+    reading = read_config(Path("config.yaml"), environ=folder.environ)
+    assert len(reading.problems) == 1
+    assert reading.loaded is not None
+    assert reading.loaded.config.rules == ("rules/*.yaml",)

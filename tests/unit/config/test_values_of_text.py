@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_network
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from memonotify.channels.mailbox import parse_mailbox
 from memonotify.config import checks
 from memonotify.config.addresses import parse_listen, parse_network
 from memonotify.config.checks import Refusal
@@ -134,7 +136,7 @@ def test_what_is_no_network_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["a@b.example", "A B <a@b.example>", '"Doe, John" <a@b.example>', "<a@b.example>", "é.à+x@exämple.fr", "root@localhost", "Côté <a@b-c.fr>"],
+    ["a@b.example", "A B <a@b.example>", '"Doe, John" <a@b.example>', "<a@b.example>", "é.à+x@exämple.fr", "root@localhost", "Côté <a@b-c.fr>", "a@[192.0.2.1]", '"A \\"B\\"" <a@b>'],
 )  # fmt: skip
 def test_mail_addresses_as_people_write_them(text: str) -> None:
     assert checks.mail_address(text) == text
@@ -142,11 +144,23 @@ def test_mail_addresses_as_people_write_them(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "a", "a@", "@b", "a b@c", "a@b, c@d", "a@b>", "A <a@b", "Doe, John <a@b.c>", "a@b\nBcc: c@d", "a..b@c", "a@-b", "a@b..c", "A <a@b> c"],
+    ["", "a", "a@", "@b", "a b@c", "a@b, c@d", "a@b>", "A <a@b", "Doe, John <a@b.c>", "a@b\nBcc: c@d", "a..b@c", "a@-b", "a@b..c", "A <a@b> c", "a@b.c.", "a@::1", "a@[x]", "a@ab--c.\u0301x"],
 )  # fmt: skip
 def test_what_is_no_mail_address_is_refused(text: str) -> None:
     with pytest.raises(Refusal):
         checks.mail_address(text)
+
+
+_MAIL = st.from_regex(r"([\w \"\\,]{0,6}<)?[\w.+\"]{1,4}@[\w.:\[\]-]{1,12}>?", fullmatch=True)
+
+
+@given(st.one_of(st.text(), _MAIL))
+def test_every_mail_address_that_is_taken_is_one_to_the_channel_as_well(text: str) -> None:
+    try:
+        address = checks.mail_address(text)
+    except Refusal:
+        return
+    assert parse_mailbox(address).address
 
 
 @given(st.text())
@@ -173,6 +187,21 @@ def test_what_is_no_address_of_a_receiver_is_refused_unseen(url: str) -> None:
 )
 def test_addresses_of_receivers(url: str) -> None:
     assert checks.http_url(url) == url
+
+
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        ("http://evil.example/x", "is an address of its own"),
+        ("/a/../b", "has a part that is empty, `.` or `..`"),
+        ("//evil.example", "has a part that is empty, `.` or `..`"),
+        ("/%252e%252e/x", "has a part that is empty, `.` or `..`"),
+        ("/a\\b", "holds a backslash or a control character"),
+    ],
+)
+def test_a_path_that_could_leave_the_receivers_address_is_refused(path: str, sentence: str) -> None:
+    with pytest.raises(Refusal, match=f"^{re.escape(sentence)}"):
+        checks.added_path(path)
 
 
 @pytest.mark.parametrize(

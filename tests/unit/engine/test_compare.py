@@ -34,6 +34,21 @@ def test_json_is_a_subset_at_any_depth():
     assert _fields({"json": {"gone": None}}, payload) == ["json.gone"]
 
 
+@pytest.mark.parametrize(
+    ("expected", "payload", "told"),
+    [
+        ({"json": {"zz": None}}, {"json": {"a": 1}}, "json.zz: expected '(none)', got '(missing)'"),
+        ({"json": {"zz": 1}}, {"json": {"zz": None}}, "json.zz: expected '1', got '(none)'"),
+        ({"json": None}, {"body": "x"}, "json: expected '(none)', got '(missing)'"),
+        ({"headers": {"X-A": "b"}}, {}, "headers.X-A: expected '\"b\"', got '(missing)'"),
+        ({"html": "x"}, {}, "html: expected '\"x\"', got '(missing)'"),
+        ({"cc": "a@x.fr"}, {}, "cc: expected 'a@x.fr', got '(none)'"),
+    ],
+)
+def test_what_is_missing_is_told_apart_from_what_is_none(expected, payload, told):
+    assert [str(each) for each in differences(expected, payload)] == [told]
+
+
 @pytest.mark.parametrize(("expected", "got"), [("12050", 12050), (12050, "12050"), (True, 1), (0, False), (None, 0)])
 def test_values_of_different_types_differ(expected, got):
     assert _fields({"json": {"v": expected}}, {"json": {"v": got}}) == ["json.v"]

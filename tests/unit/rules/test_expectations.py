@@ -67,3 +67,11 @@ def test_a_test_says_what_the_bank_answers(rules_folder: RulesFolder) -> None:
     assert test.resource == {"id": "r1"}
     assert test.lookups == {"account": {"id": "a1"}, "/v2/x": None}
     assert test.expect == ()
+
+
+@pytest.mark.parametrize("value", ["[account_closed]", "{a: 1}"])
+def test_a_field_of_an_event_that_is_no_text_is_a_problem(rules_folder: RulesFolder, value: str) -> None:
+    text = f"tests:\n  - name: odd\n    event: {{event_type: {value}, id: 7}}\n    expect: []\n"
+    assert rules_folder.problem(text) == (
+        "rules/a.yaml:3:25: `event_type` of an event is one text (as the bank sends it)"
+    )

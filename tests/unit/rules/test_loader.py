@@ -35,6 +35,59 @@ def test_a_fault_in_the_second_line_of_when(rules_folder: RulesFolder) -> None:
     assert rules_folder.problem(text).startswith("rules/a.yaml:5:7: ")
 
 
+def test_a_fault_in_a_folded_condition_stands_on_its_line(rules_folder: RulesFolder) -> None:
+    text = rule(f"when: >-\n  resource.amount > 1\n  and resource.id\n\n  and resource.status = 'x'\n{SLACK}")
+    assert rules_folder.problem(text).startswith("rules/a.yaml:7:7: ")
+
+
+@pytest.mark.parametrize(
+    ("value", "place"),
+    [
+        ("when: >-\n  event.id and\n    ressource.id", "5:9"),
+        ("when: event.id and\n  ressource.id", "4:7"),
+        ('when: "event.id and\n  \n  \\x41 and\n  ressource.id"', "5:7 6:7"),
+        ("when: 'event.id and\n  event.date and ressource.id'", "4:7"),
+        ('fetch:\n  a: "/v2/\\\n    {{ ressource.id }}"', "5:9"),
+    ],
+)
+def test_a_misspelt_name_in_folded_and_quoted_text_stands_on_its_line(
+    rules_folder: RulesFolder, value: str, place: str
+) -> None:
+    problems = rules_folder.problems({"rules/a.yaml": rule(f"{value}\n{SLACK}")})
+    assert [problem.split(": ")[0] for problem in problems] == [f"rules/a.yaml:{one}" for one in place.split()]
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "channel: treasury-slack\n    text: >-\n      one\n      two\n      {{ resource | mony }}",
+        'channel: treasury-slack\n    text: "one\n      two\n\n      {{ resource | mony }}"',
+        "channel: erp\n    json:\n      a: >-\n        one\n        {{ resource | mony }}",
+        "channel: erp\n    json: {}\n    when: >-\n      event.id\n      and resource | mony",
+    ],
+)
+def test_a_fault_in_a_folded_message_stands_on_its_line(rules_folder: RulesFolder, entry: str) -> None:
+    problem = rules_folder.problem(rule(f"notify:\n  - {entry}"))
+    assert problem.startswith("rules/a.yaml:8:1")
+    assert "did you mean 'money'?" in problem
+
+
+def test_a_word_that_goes_over_two_lines_is_told_where_its_text_begins(rules_folder: RulesFolder) -> None:
+    text = rule(f'when: "event.id and res\\\n  source.id"\n{SLACK}')
+    assert rules_folder.problem(text).startswith("rules/a.yaml:3:11: there is nothing called `ressource`")
+
+
+def test_a_text_that_stands_folded_in_one_place_and_on_one_line_in_another_is_right_in_both(
+    rules_folder: RulesFolder,
+) -> None:
+    text = rule(
+        "notify:\n  - {channel: treasury-slack, text: 'one {{ nope }}'}\n"
+        "  - channel: treasury-slack\n    text: >-\n      one\n      {{ nope }}"
+    )
+    problems = rules_folder.problems({"rules/a.yaml": text})
+    assert [problem.split(": ")[0] for problem in problems] == ["rules/a.yaml:4:41", "rules/a.yaml:8:11"]
+
+
 def test_a_fault_in_the_third_line_of_a_block_scalar(rules_folder: RulesFolder) -> None:
     text = rule(
         "notify:\n  - channel: treasury-slack\n    text: |\n      one\n      two\n      {{ resource.id }\n      four"
@@ -242,6 +295,11 @@ def test_an_empty_file_is_told(rules_folder: RulesFolder) -> None:
 def test_a_file_that_is_not_there_is_told(rules_folder: RulesFolder) -> None:
     with pytest.raises(ConfigError, match=r"^rules/none.yaml:1:1: there is no such file$"):
         rules_folder.load(files=[Path("rules/none.yaml").absolute()])
+
+
+def test_rule_files_that_have_all_gone_are_told(rules_folder: RulesFolder) -> None:
+    with pytest.raises(ConfigError, match=r"^config.yaml:1:1: no rule files match `rules/\*.yaml`"):
+        rules_folder.load()
 
 
 def test_a_file_under_two_globs_is_read_once(rules_folder: RulesFolder) -> None:

@@ -65,3 +65,14 @@ def test_event_types_that_no_rule_handles_are_named(rules_folder: RulesFolder) -
     (note,) = rules_folder.load().notes
     assert str(note).startswith("config.yaml:1:1: no rule handles iban_created, iban_deleted ")
     assert note.severity == "note"
+
+
+def test_of_many_event_types_that_no_rule_handles_a_few_are_named(rules_folder: RulesFolder) -> None:
+    rules_folder.write(
+        "rules/a.yaml", "rules: [{name: a, match: {event_type: account_closed}, notify: [{channel: erp, json: {}}]}]"
+    )
+    (note,) = rules_folder.load().notes
+    assert note.message == (
+        "no rule handles 33 event types: account_created, account_updated, attachment_created, attachment_deleted, "
+        "iban_created, …"
+    )

@@ -159,6 +159,10 @@ def test_the_default_subject_names_rule_and_event(templates: Templates, context:
         ("http", {"json": {"a": {"b": "{{ resource.nope }}"}}}, "json.a.b: `resource.nope` is missing"),
         ("http", {"body": "", "headers": {"X": "{{ resource.nope }}"}}, "headers.X: `resource.nope` is missing"),
         ("http", {"body": "", "path": "/{{ none }}"}, "path: none cannot stand in a path"),
+        ("http", {"body": "", "path": "/{{ '..' }}/x"}, "path: has a part that is empty, `.` or `..`"),
+        ("http", {"body": "", "path": "/p/{{ '' }}/x"}, "path: has a part that is empty, `.` or `..`"),
+        ("http", {"body": "", "path": "/{{ 'x' * 9000 }}"}, "path: is longer than 8000 characters"),
+        ("http", {"body": "", "headers": {"X Y": "{{ event.id }}"}}, "headers: `X Y` is not the name of a header"),
     ],
 )
 def test_a_failing_field_is_named(
@@ -230,6 +234,15 @@ def test_the_plain_form_goes_to_the_messages_own_recipients(templates: Templates
     assert "Workspace:   acme" in payload["text"]
     payload = _message(templates, "http", path="/p/{{ event.id }}", json="{{ nope }}").plain(context, error="x")
     assert (payload["path"], payload["json"]["kind"]) == ("/p/evt-1", "plain_form")
+
+
+def test_the_plain_form_goes_to_the_channels_own_address_where_the_path_or_a_header_is_impossible(
+    templates: Templates, context: dict[str, Any]
+) -> None:
+    message = _message(templates, "http", path="/p/{{ '..' }}", headers={"X Y": "z", "X-Kind": "{{ event.id }}"})
+    payload = message.plain(context, error="x")
+    assert "path" not in payload
+    assert payload["headers"] == {"X-Kind": "evt-1"}
 
 
 EVENTS = st.dictionaries(

@@ -323,7 +323,15 @@ def test_a_running_error_in_a_file_names_the_file_and_line(templates_over: Over)
         page.render({"event": {}})
 
 
-def test_a_template_that_includes_itself_fails_with_a_sentence(templates_over: Over) -> None:
-    page = templates_over(page="{% include 'page.j2' %}").file("page.j2")
+def test_a_macro_that_calls_itself_fails_with_a_sentence(templates: Templates) -> None:
+    page = templates.text("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}")
     with pytest.raises(RenderError, match="calls itself without end"):
         page.render({})
+
+
+@pytest.mark.parametrize("ignoring", ["", " ignore missing"])
+def test_templates_that_include_each_other_without_end_are_refused(templates_over: Over, ignoring: str) -> None:
+    templates = templates_over(a=f"{{% include 'b.j2'{ignoring} %}}", b="{% if event %}{% include 'a.j2' %}{% endif %}")
+    with pytest.raises(CompileError, match=r"'a.j2' leads back to this template") as caught:
+        templates.text("{% include 'a.j2' %}")
+    assert caught.value.file.endswith("b.j2")

@@ -108,6 +108,12 @@ def test_what_readers_of_yaml_disagree_on_is_refused_where_it_stands(scalar: str
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
+        ("listen: [::1]:8080\n", 'f.yaml:1:9: `[::1]:8080` begins as a list does (put it in quotes: "[::1]:8080")'),
+        (
+            "a: {b: [2001:db8::1]:80}\n",
+            'f.yaml:1:8: `[2001:db8::1]:80` begins as a list does (put it in quotes: "[2001:db8::1]:80")',
+        ),
+        ("a: [10.0.0.0/8, ::1]\n", "f.yaml:1:17: a value is expected here (one that begins with `:` stands in quotes)"),
         ("a: 1\nb: 2\na: 3\n", "f.yaml:3:1: the key `a` stands here twice (the first is on line 1)"),
         (
             "a: &x 1\nb: *x\n",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from textwrap import dedent
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -61,32 +62,61 @@ def test_the_lines_of_a_block_are_found(line: int, place: tuple[int, int]) -> No
     assert document_of(BLOCK).text_place(("a",), line) == place
 
 
-FOLDED = """\
-    a: >-
-      one
-      still one
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("a: |\n  one\n\n  two\n", "one\n\ntwo\n"),
+        ("a: >-\n  one\n  still one\n\n  two\n    deeper\n  four\n", "one\nstill one\n\ntwo\ndeeper\nfour"),
+        ("a: >\n\n  one\n  two\n\n", "\none\ntwo"),
+        ("a: one\n  two   # remark\n", "one\ntwo"),
+        ("a: 'it''s\n\n  two' # remark\n", "it's\n\ntwo"),
+        ('a: ["one\n  two\\n three\n  four", x]\n', "one\ntwo  three\nfour"),
+        ('a: "one \\\n  \\  two"\n', "one \n  two"),
+        ('a: "o\\\n  ne"\n', "o\nne"),
+        ('a: "x\\ny"\n', "x\ny"),
+        ("a: 1\n", ""),
+    ],
+)
+def test_a_text_is_given_with_the_line_breaks_of_its_file(text: str, written: str) -> None:
+    document = document_of(text)
+    path = ("a", 0) if isinstance(document.data["a"], list) else ("a",)
+    assert document.written(path) == written
 
-      two
-        deeper three
-      four
-    """
+
+_words = st.lists(
+    st.lists(st.text("ab{}|%:'\"\\é#. ", min_size=1, max_size=9), min_size=1, max_size=9).map(" ".join),
+    min_size=1,
+    max_size=4,
+).map("\n".join)
 
 
-def test_the_lines_of_folded_text_are_where_they_begin() -> None:
-    document = document_of(FOLDED)
-    value = document.data["a"]
-    for number, text in enumerate(value.split("\n"), start=1):
-        line, column = document.text_place(("a",), number)
-        source = dedent(FOLDED).split("\n")[line - 1]
-        if text:
-            assert text.strip().startswith(source[column - 1 :])
+@given(_words, st.sampled_from([None, "'", '"', ">", "|"]), st.integers(min_value=1, max_value=30))
+def test_every_line_of_a_text_as_written_stands_on_its_line_of_the_file(
+    text: str, style: str | None, width: int
+) -> None:
+    source = yaml.safe_dump({"a": {"b": text}, "c": "x"}, default_style=style, width=width, allow_unicode=True)
+    document = document_of(source)
+    written = document.written(("a", "b"))
+    assert "".join(written.split()) == "".join(text.split())
+    lines = source.split("\n")
+    line, column = document.place(("a", "b"))
+    style = lines[line - 1][column - 1]  # where this style cannot hold the text, another was taken
+    places = [document.text_place(("a", "b"), number) for number in range(1, written.count("\n") + 2)]
+    if places[0] == places[-1]:
+        return
+    for (line, column), said in zip(places, written.split("\n"), strict=True):
+        for word in said.split():
+            shown = word.replace("'", "''") if style == "'" else word
+            shown = shown.replace("\\", "\\\\").replace('"', '\\"') if style == '"' else shown
+            assert shown in lines[line - 1][column - 1 :]
 
 
-def test_the_lines_of_quoted_text_are_where_they_begin() -> None:
-    document = document_of('a: "one\n  still one\n\n  two"\nb: "x\\ny"\n')
-    assert document.text_place(("a",), 1) == (1, 4)
-    assert document.text_place(("a",), 2) == (3, 1)
-    assert document.text_place(("b",), 2) == (5, 4)
+def test_the_lines_of_folded_and_quoted_text_are_found() -> None:
+    document = document_of('a: >-\n  one\n  two\nb: "x\n\n  y"\nc: "x\\ny"\n')
+    assert document.text_place(("a",), 2) == (3, 3)
+    assert document.text_place(("b",), 1) == (4, 4)
+    assert document.text_place(("b",), 3) == (6, 3)
+    assert document.text_place(("c",), 2) == (7, 4)
 
 
 def test_the_text_of_nothing_stands_where_its_parent_stands() -> None:
@@ -168,3 +198,5 @@ def test_no_text_makes_the_parser_raise_and_every_place_is_inside_the_file(text:
             assert is_inside(document.place(path, key=True), text)
             for line in (1, 2, 50):
                 assert is_inside(document.text_place(path, line), text)
+            if path == () or path[:-1] == ():
+                assert isinstance(document.written(path), str)

@@ -1,40 +1,29 @@
-"""Plans: whatever runs while the daemon works finds its rows through an index, however long the history is."""
+"""SQLite's plans: whatever runs while the daemon works finds its rows through an index, however long the history is."""
 
 from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import timedelta
-from typing import Any
 
+import pytest
 from fakes import ManualClock
-from sqlalchemy import Engine, event
-from storeparts import START, a_delivery, a_failure, buried, claimed, evaluated, settled, stored, written
+from storeparts import START, a_delivery, a_failure, buried, claimed, evaluated, settled, statements, stored, written
 
 from memonotify.errors import Reason
 from memonotify.model import DeliveryState, Document, Evaluation, EventState, FailureKind, StateChange
 from memonotify.store import Store
 
 # "SCAN events" reads a whole table; "SCAN events USING INDEX ix_events_open" only what a partial index holds.
-_WHOLE = re.compile(r"^SCAN (?!m |marked )\w+( USING (COVERING )?INDEX (?!ix_events_open|ix_deliveries_sending)\w+)?$")
+_WHOLE = re.compile(
+    r"^SCAN (?!m |marked |due$)\w+( USING (COVERING )?INDEX (?!ix_events_open|ix_deliveries_sending)\w+)?$"
+)
 
 
-@contextmanager
-def statements() -> Iterator[dict[str, Any]]:
-    """Collect each statement that any engine runs, with the parameters it was first run with."""
-    seen: dict[str, Any] = {}
-
-    def note(_connection: Any, _cursor: Any, statement: str, values: Any, _context: Any, many: bool) -> None:
-        if statement.startswith(("SELECT", "UPDATE", "DELETE", "INSERT")):
-            seen.setdefault(statement, values[0] if many else values)
-
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
-        yield seen
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
+@pytest.fixture
+def store_url(sqlite_url: str) -> str:
+    return sqlite_url
 
 
 async def _work(store: Store, clock: ManualClock) -> None:
@@ -77,7 +66,7 @@ async def test_no_statement_of_the_daemons_work_reads_a_whole_table(store: Store
     with statements() as seen:
         await _work(store, clock)
     assert len(seen) > 30
-    with closing(sqlite3.connect(store.path)) as connection:
+    with closing(sqlite3.connect(store.name)) as connection:
         plans = {
             statement: [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
             for statement, values in seen.items()
@@ -94,7 +83,7 @@ async def test_statements_over_open_work_use_the_partial_indexes(store: Store, c
         await store.retry(dead=True)
         await store.next_due("mail")
         await store.unevaluated()
-    with closing(sqlite3.connect(store.path)) as connection:
+    with closing(sqlite3.connect(store.name)) as connection:
         text = "\n".join(
             str(row[3])
             for statement, values in seen.items()

@@ -1,0 +1,63 @@
+"""Runs the rules over the events of their own tests and tells which of their texts fail: a field that is missing, a
+value that a filter does not take.
+
+In: a Ruleset with its tests, and the configuration. Out: a Rehearsal. What a test expects is not looked at; that is
+`testing`, with which this shares the deciding. Called by `memonotify check`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from memonotify.config.values import Config
+from memonotify.engine.testing import decided, event_of
+from memonotify.model import Event, Fault
+from memonotify.rules.values import Rule, Ruleset, RuleTest
+
+MAX_DECISIONS: Final = 50_000
+"""How many rules are decided in all, a few seconds' worth: each test concerns each rule that matches its event."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleFault:
+    """A text of a rule that fails for the event of a test, the first of those for which it does."""
+
+    rule: str
+    fault: Fault
+    test: RuleTest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsal:
+    """What failed. Where not `is_whole`, some tests were run with nothing but the rules that they expect to speak."""
+
+    faults: tuple[RuleFault, ...]
+    is_whole: bool
+
+
+def rehearse(ruleset: Ruleset, config: Config, *, most: int = MAX_DECISIONS) -> Rehearsal:
+    """Decide every rule for the tests whose events it matches; beyond `most`, those alone that a test expects."""
+    by_name = {rule.name: rule for rule in ruleset.rules}
+    found: dict[tuple[str, Fault], RuleFault] = {}
+    is_whole = True
+    for test in ruleset.tests:
+        event = event_of(test, config)
+        rules = ruleset.candidates(event.event_type, event.resource_type, event.workspace)
+        most -= len(rules)
+        if most < 0:
+            is_whole = False
+            rules = tuple(_expected(test, event, by_name))
+        for rule in rules:
+            decision, unanswered = decided(rule, event, test)
+            for fault in () if unanswered else decision.faults:
+                found.setdefault((rule.name, fault), RuleFault(rule=rule.name, fault=fault, test=test))
+    return Rehearsal(faults=tuple(found.values()), is_whole=is_whole)
+
+
+def _expected(test: RuleTest, event: Event, by_name: dict[str, Rule]) -> Iterator[Rule]:
+    for name in dict.fromkeys(str(item.get("rule")) for item in test.expect):
+        rule = by_name.get(name)
+        if rule is not None and rule.match.fits(event.event_type, event.resource_type, event.workspace):
+            yield rule
