@@ -57,6 +57,9 @@ class FakeChannel:
         self.got: list[tuple[Mapping[str, Any], str]] = []
         self.in_flight = self.most_in_flight = 0
 
+    async def probe(self) -> None:
+        return
+
     async def send(self, payload: Mapping[str, Any], *, identity: str) -> Receipt:
         self.got.append((payload, identity))
         self.in_flight += 1

@@ -93,6 +93,7 @@ class Api:
             web.get("/api/deliveries/{id}", self._delivery),
             web.get("/api/channels", self._channels),
             web.get("/api/nodes", self._nodes),
+            web.get("/api/coverage", self._coverage),
             web.post("/api/deliveries/retry", self._retry),
             web.post("/api/deliveries/discard", self._discard),
         ]
@@ -115,6 +116,9 @@ class Api:
 
     async def _nodes(self, _request: web.Request) -> web.Response:
         return _answer(await self._operations.nodes())
+
+    async def _coverage(self, request: web.Request) -> web.Response:
+        return _answer(await self._operations.seen(_filters(request).since))
 
     async def _retry(self, request: web.Request) -> web.Response:
         return _answer({"ids": await self._operations.retry(**await _selection(request))})

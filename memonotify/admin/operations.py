@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol, TypeVar
 from memonotify import __version__
 from memonotify.errors import StoreError
 from memonotify.model import Attempt, Clock, Delivery, DeliveryState, Event, EventState, Node
-from memonotify.store.numbers import ChannelNumbers, Counts
+from memonotify.store.numbers import ChannelNumbers, Counts, Seen, Space
 
 _MOST_AT_ONCE: Final = 100_000
 Json = dict[str, Any]
@@ -60,6 +60,8 @@ class Records(Protocol):
     async def channel_stats(self) -> dict[str, ChannelNumbers]: ...
     async def check_writable(self) -> None: ...
     async def nodes(self) -> list[Node]: ...
+    async def seen(self, since: datetime | None) -> Seen: ...
+    def space(self) -> Space | None: ...
 
 
 class Daemon(Protocol):
@@ -160,6 +162,19 @@ class Operations:
             return [node_json(self._daemon.node(), alive=True)]
         return [node_json(node, alive=node.lease_until > now) for node in found]
 
+    async def seen(self, since: datetime | None) -> Json:
+        """Return what the store has seen since then, or ever: event types with their counts, rules that spoke, channels
+        that delivered."""
+        found = await self._store.seen(since)
+        return {
+            "event_types": {
+                name: {"resource_type": resource_type, "count": count}
+                for name, resource_type, count in found.event_types
+            },
+            "rules": sorted(found.rules),
+            "channels": sorted(found.channels),
+        }
+
     async def status(self) -> Json:
         """Return one screen's worth: well or not and why, backlog, channels, last event."""
         counts = await self._store.counts()
@@ -187,6 +202,7 @@ class Operations:
             "now": _moment(self._clock.now()),
             "backlog": counts.backlog,
             "last_event_at": _moment(counts.last_event_at),
+            "free_bytes": None if (space := self._store.space()) is None else space.free_bytes,
             "channels": channels,
             **(self._daemon.describe() if self._daemon is not None else {}),
         }

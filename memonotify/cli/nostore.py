@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from memonotify.errors import StoreUnusable
-from memonotify.store.numbers import Counts
+from memonotify.store.numbers import Counts, Seen
 
 
 class NoStore:
@@ -42,6 +42,14 @@ class NoStore:
     async def channel_stats(self) -> dict[str, Any]:
         """Return nothing."""
         return {}
+
+    async def seen(self, _since: Any) -> Seen:
+        """Return that nothing was seen."""
+        return Seen(event_types=(), rules=frozenset(), channels=frozenset())
+
+    def space(self) -> None:
+        """Return None: it takes none."""
+        return
 
     async def nodes(self) -> list[Any]:
         """Return nothing."""

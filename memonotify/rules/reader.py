@@ -15,7 +15,7 @@ from memonotify.config.suggest import closest, did_you_mean
 from memonotify.config.values import Config
 from memonotify.errors import CompileError, Problem
 from memonotify.model import Mode
-from memonotify.rules import notes
+from memonotify.rules import fieldnotes, notes
 from memonotify.rules.attachments import TELLING, proof_doubt
 from memonotify.rules.declared import Declared
 from memonotify.rules.entries import EntryReader, attachments
@@ -95,6 +95,7 @@ class RuleReader:
         self._check_attaching(match, attaching)
         if needs_resource or self._fetch or attaching:
             self._check_bank(match)
+        self._doubt_fields(match)
         if self.problems:
             return None
         return Rule(
@@ -219,6 +220,23 @@ class RuleReader:
             (self.notes if found.severity == "note" else self.problems).append(found)
         self._parts.append((path, compiled))
         return compiled
+
+    def _doubt_fields(self, match: Match) -> None:
+        """Note each field that no resource has which the rule can see, once, where it stands first."""
+        owners: dict[str, tuple[str, ...]] = {"resource": fieldnotes.types_of(match)}
+        for name, source in self._fetch.items():
+            found = fieldnotes.type_of_lookup(source) if isinstance(source, str) else None
+            owners[name] = () if found is None else (found,)
+        told = set[tuple[str, ...]]()
+        for path, part in self._parts:
+            for doubt in fieldnotes.doubts(part.analysis.paths, owners):
+                if doubt.path not in told:
+                    told.add(doubt.path)
+                    name, field = doubt.path[:2]
+                    place = part.fields.get((name, field)) or part.places.get(name, Place("", 1))
+                    self.notes.append(
+                        placed(self._document, path, place, doubt.message, hint=doubt.hint, severity="note")
+                    )
 
     def _check_change(self) -> None:
         data = self._data

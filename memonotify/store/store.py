@@ -50,7 +50,7 @@ from memonotify.store import (
 from memonotify.store.backend import Backend, EventRow, backend_for, row_of
 from memonotify.store.cells import encode, micros
 from memonotify.store.conflicts import put
-from memonotify.store.numbers import ChannelNumbers, Counts, Space, Waiting
+from memonotify.store.numbers import ChannelNumbers, Counts, Seen, Space, Waiting
 from memonotify.store.readers import Readers
 from memonotify.store.tables import probes
 from memonotify.store.writer import Argument, Lane, Result, Writer
@@ -451,6 +451,10 @@ class Store:
     async def channel_stats(self) -> dict[str, ChannelNumbers]:
         """Return the numbers of each channel that ever had a delivery."""
         return await self._read(numbers.channels)
+
+    async def seen(self, since: datetime | None) -> Seen:
+        """Return which event types came since then, or ever, which rules spoke and which channels delivered."""
+        return await self._read(numbers.seen, since)
 
     async def purge(self, *, before: datetime, limit: int = 200) -> int:
         """Remove events received before a moment that are done with, and what hangs on them; returns how many.

@@ -87,6 +87,9 @@ class RulesFolder:
         path.write_text(dedent(text).removeprefix("\n"), "utf-8")
         return path
 
+    def config(self, **changes: Any) -> Config:
+        return make_config(self.folder, **changes)
+
     def load(self, *, files: list[Path] | None = None, **changes: Any) -> LoadedRules:
         config = make_config(self.folder, **changes)
         templates = Templates(folder=config.templates, locale=config.locale, timezone=config.timezone)
