@@ -13,6 +13,7 @@ import random
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, Self
 
 from aiohttp import web
@@ -36,6 +37,7 @@ from memonotify.janitor import Janitor
 from memonotify.logs import logger
 from memonotify.membership import Membership
 from memonotify.memobank.client import BankClient
+from memonotify.memobank.share import Share
 from memonotify.metrics import Metrics
 from memonotify.model import Clock, Event, Node, Role
 from memonotify.rules.values import Ruleset
@@ -106,7 +108,13 @@ class App:
             name: build(channel, clock=self.clock, metrics=self.metrics) for name, channel in config.channels.items()
         }
         self.banks = {
-            workspace.name: BankClient(workspace.name, workspace.api, clock=self.clock, metrics=self.metrics)
+            workspace.name: BankClient(
+                workspace.name,
+                workspace.api,
+                clock=self.clock,
+                metrics=self.metrics,
+                share=self._share(workspace.name),
+            )
             for workspace in config.workspaces
             if workspace.api is not None
         }
@@ -179,6 +187,10 @@ class App:
         )
         self._admin_log = AdminLog(self.clock)
         self._admin_listener: asyncio.Server | None = None
+
+    def _share(self, workspace: str) -> Share | None:
+        """Return this node's portion of a workspace's quota, None where it has the quota for itself."""
+        return Share(partial(self.store.draw, workspace), self.clock) if self.store.is_shared else None
 
     async def _receive(self, event: Event) -> bool:
         """Store an event and queue it; False where it was there already."""

@@ -233,6 +233,28 @@ class Node:
     events: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaTold:
+    """What the bank told a node of its quota: `left` calls may still be made before `resets_at`, those kept back and
+    those under way taken off; in the answer to a call that went out at `asked_at`."""
+
+    left: int
+    resets_at: datetime
+    asked_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaGrant:
+    """Calls of the bank's quota that are this node's alone until `until`. Without any, that is when to ask again.
+
+    `is_trial`: nobody knows what is left; this one call finds out, and the others wait for what it was told.
+    """
+
+    calls: int
+    until: datetime
+    is_trial: bool = False
+
+
 class Recorded(StrEnum):
     """What became of an evaluation that was to be written.
 

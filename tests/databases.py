@@ -16,7 +16,7 @@ import sqlite3
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -290,7 +290,9 @@ class Cluster:
         parent = int((self._folder / "postmaster.pid").read_text().split()[0])
         children = subprocess.run(["pgrep", "-P", str(parent)], capture_output=True, text=True, check=False)
         for pid in (parent, *map(int, children.stdout.split())):
-            os.kill(pid, number)
+            # A process of the server may have ended since.
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from memonotify.delivery.courier import Courier
 from memonotify.headroom import Headroom
 from memonotify.metrics import Metrics
 from memonotify.model import Branch, Delivery, NewDelivery, Notification, Receipt, Settlement, delivery_id
+from memonotify.store.paces import Portion
 from memonotify.store.store import Store
 
 
@@ -44,7 +45,7 @@ class ManualPause:
 class FakeChannel:
     """Takes every message, unless `answers` says what comes instead, one for each send: a Receipt or an exception.
 
-    While `gate` is cleared, sends hang in it. `on_send` is called with each payload.
+    While `gate` is cleared, sends hang in it. `on_send` is called at each.
     """
 
     def __init__(self, name: str, channel_type: str = "http") -> None:
@@ -55,6 +56,7 @@ class FakeChannel:
         self.gate = asyncio.Event()
         self.gate.set()
         self.got: list[tuple[Mapping[str, Any], str]] = []
+        self.on_send: Callable[[], None] = lambda: None
         self.in_flight = self.most_in_flight = 0
 
     async def probe(self) -> None:
@@ -62,6 +64,7 @@ class FakeChannel:
 
     async def send(self, payload: Mapping[str, Any], *, identity: str) -> Receipt:
         self.got.append((payload, identity))
+        self.on_send()
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
@@ -78,14 +81,26 @@ class FakeChannel:
 
 
 class WatchedStore(Store):
-    """The real store; counts the calls and fails those that `fault` refuses."""
+    """The real store; counts the calls and fails those that `fault` refuses. `has_nodes`: it says that several share
+    it."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
+    def __init__(self, *arguments: Any, has_nodes: bool = False, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self.has_nodes = has_nodes
         self.claims = 0
         self.releases = 0
+        self.reservations = 0
         self.settled: list[Settlement] = []
         self.fault: Callable[[str], None] = lambda _: None
+
+    @property
+    def is_shared(self) -> bool:
+        return self.has_nodes
+
+    async def reserve(self, channel: str, **wish: Any) -> Portion:
+        self.reservations += 1
+        self.fault("reserve")
+        return await super().reserve(channel, **wish)
 
     async def claim(self, channel: str, *, limit: int, lease_s: float) -> list[Delivery]:
         self.claims += 1

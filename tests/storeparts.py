@@ -164,7 +164,10 @@ def statements() -> Iterator[dict[str, Any]]:
 
 async def until_locks_are_waited_for(url: str, how_many: int = 1) -> None:
     """Wait until so many transactions of a PostgreSQL database wait for another's."""
-    waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    waits = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend' "
+        "AND wait_event_type = 'Lock' AND wait_event IN ('advisory', 'transactionid', 'tuple')"
+    )
     async with asyncio.timeout(20):
         while execute(url, waits) != [(how_many,)]:
             await asyncio.sleep(0)

@@ -6,9 +6,10 @@ line for each settled delivery. Owned by the courier.
 
 The lane claims in batches: at most as many as may be sent at once and as many again to follow on without waiting for
 the store. Outcomes are written in batches too, with the next claim where one is near: a transaction costs far more than
-what is in it. A claim that cannot be sent any more (the lane stops, the breaker opens) is given back unused. A result
-the store cannot take is kept and offered again, and nothing is claimed meanwhile, so an outcome is never forgotten in
-favour of a second send.
+what is in it. Where several nodes keep one pace, claims are made for moments reserved in the store, and wait for them
+here. A claim that cannot be sent any more (the lane stops, the breaker opens) is given back unused. A result the store
+cannot take is kept and offered again, and nothing is claimed meanwhile, so an outcome is never forgotten in favour of a
+second send.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections import deque
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from memonotify.channels.base import Channel
@@ -29,6 +31,7 @@ from memonotify.delivery.outcome import Ended, settlement
 from memonotify.delivery.pace import Pace
 from memonotify.delivery.record import Record
 from memonotify.delivery.sending import Sending
+from memonotify.delivery.sharedpace import SharedPace
 from memonotify.delivery.surroundings import STORE_WAIT_S, Surroundings
 from memonotify.errors import CallError, Reason
 from memonotify.model import Delivery, DeliveryState, Receipt, Settlement
@@ -70,6 +73,12 @@ class LaneState:
         return self.sending + self.settling
 
 
+def _pace(config: ChannelConfig, around: Surroundings) -> Pace | SharedPace:
+    if config.rate is None or not around.store.is_shared:
+        return Pace(config.rate)
+    return SharedPace(config.rate, partial(around.store.reserve, config.name), around.clock.monotonic)
+
+
 class Lane:
     """The lane of one channel; `slots` is how many sends it may have in flight."""
 
@@ -78,7 +87,7 @@ class Lane:
         self._around = around
         self._slots = slots
         self._breaker = Breaker(retry=around.retry, randomness=around.randomness)
-        self._pace = Pace(config.rate)
+        self._pace = _pace(config, around)
         self._alarm = Alarm(around.pause)
         self._claims: dict[str, _Claim] = {}
         self._waiting: deque[_Claim] = deque()
@@ -167,10 +176,29 @@ class Lane:
     async def _step(self) -> None:
         if self._now_s() >= self._ledger.write_by_s:
             self._ledger.write_now()
+        self._fill()
         if self._must_give_back():
             await self._give_back()
-        while (limit := self._limit(self._now_s())) > 0 and not self._stopping:
-            await self._claim(limit)
+        while not self._stopping:
+            now_s = self._now_s()
+            if (limit := self._limit(now_s)) > 0:
+                await self._claim(limit)
+            elif self._must_book(now_s):
+                await self._book(now_s)
+            else:
+                break
+
+    async def _book(self, now_s: float) -> None:
+        """Reserve more of a shared pace: for claims that lost their moment, or for what is due in the store."""
+        news = self._news
+        if self._pace.offers(now_s, len(self._waiting)) < 0:
+            wait_s = 0.0
+        else:
+            wait_s = self._wait_s(await self._around.store.next_claim(self._config.name))
+        if wait_s <= 0:
+            await self._pace.book()
+        elif news == self._news:
+            self._due_s = self._now_s() + wait_s
 
     async def _claim(self, limit: int) -> None:
         # A lease of our own that ran out (the store was away, the machine slept) would be claimed as well, and its
@@ -192,13 +220,25 @@ class Lane:
             self._due_s = self._now_s() + look_s
 
     async def _until_due_s(self) -> float:
-        due_at = await self._around.store.next_due(self._config.name)
+        return max(self._wait_s(await self._around.store.next_due(self._config.name)), SOONEST_S)
+
+    def _wait_s(self, due_at: datetime | None) -> float:
         if due_at is None:
             return self._around.look_s
-        return min(max((due_at - self._around.clock.now()).total_seconds(), SOONEST_S), self._around.look_s)
+        return min((due_at - self._around.clock.now()).total_seconds(), self._around.look_s)
 
     def _limit(self, now_s: float) -> int:
         """Return how many deliveries may be claimed now."""
+        return min(self._room(now_s), self._pace.offers(now_s, len(self._waiting)))
+
+    def _must_book(self, now_s: float) -> bool:
+        if not self._pace.may_book(now_s):
+            return False
+        offers = self._pace.offers(now_s, len(self._waiting))
+        return offers < 0 or (offers == 0 and self._room(now_s) > 0)
+
+    def _room(self, now_s: float) -> int:
+        """Return how many more deliveries there is room for, at whatever pace."""
         if (
             self._ledger.kept
             or self._ledger.open > MAX_UNSETTLED * self._slots
@@ -209,21 +249,23 @@ class Lane:
             return 0
         admitted = self._breaker.admits(now_s)
         room = (1 + AHEAD if self._breaker.is_closed else 1) * self._slots - self._in_flight
-        return min(room, admitted, self._pace.admits(now_s)) - len(self._waiting)
+        return min(room, admitted) - len(self._waiting)
 
     def _next_s(self, now_s: float) -> float:
         """Return the monotonic second at which to look again: something may be claimed that may not be now, or outcomes
         are to be written. A place that becomes free rings the alarm itself."""
-        if self._limit(now_s) > 0:
+        if self._limit(now_s) > 0 or self._must_book(now_s):
             # Its moment came after the lane had looked.
             return now_s
         opens_s = max(self._due_s, self._breaker.opens_way_at(), self._pace.opens_way_at())
-        return min(opens_s if opens_s > now_s else float("inf"), self._ledger.write_by_s)
+        sends_s = self._pace.changes_at(now_s) if self._waiting else float("inf")
+        return min(opens_s if opens_s > now_s else float("inf"), sends_s, self._ledger.write_by_s)
 
     def _must_give_back(self) -> bool:
         if not self._waiting:
             return False
-        blocked = not self._breaker.is_closed or not self._pace.admits(self._now_s())
+        now_s = self._now_s()
+        blocked = not self._breaker.admits(now_s) or not self._pace.serves(now_s)
         return blocked or self._is_stale(self._waiting[0])
 
     def _is_stale(self, claim: _Claim) -> bool:
@@ -354,7 +396,8 @@ class Lane:
         self._ring_if_ready()
 
     def _ring_if_ready(self) -> None:
-        if self._must_give_back() or self._limit(self._now_s()) > 0:
+        now_s = self._now_s()
+        if self._must_give_back() or self._limit(now_s) > 0 or self._must_book(now_s):
             self._alarm.ring()
 
     def _now_s(self) -> float:

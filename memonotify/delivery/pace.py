@@ -32,6 +32,25 @@ class Pace:
             self._begun.popleft()
         return max(0, self._rate.count - len(self._begun))
 
+    def offers(self, now_s: float, held: int) -> int:
+        """Return how many more deliveries may be claimed, where so many are held already."""
+        return self.admits(now_s) - held
+
+    def serves(self, now_s: float) -> bool:
+        """Return whether to hold claims: one may be sent."""
+        return self.admits(now_s) > 0
+
+    def may_book(self, _now_s: float) -> bool:
+        """Return whether `book` may bring more: it never does."""
+        return False
+
+    async def book(self) -> None:
+        """Do nothing: what there is is counted here."""
+
+    def changes_at(self, _now_s: float) -> float:
+        """Return the monotonic second at which a claim that is held may be sent: never later than now."""
+        return float("inf")
+
     def opens_way_at(self) -> float:
         """Return the monotonic second from which at least one more send may begin; it may lie in the past."""
         if self._rate is None or len(self._begun) < self._rate.count:

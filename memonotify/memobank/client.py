@@ -22,10 +22,11 @@ from memonotify.errors import FetchError, Reason
 from memonotify.memobank.answers import Answer, decode, failure, timed_out, translated
 from memonotify.memobank.clockoffset import ClockOffset
 from memonotify.memobank.quota import Quota
+from memonotify.memobank.share import Leave, Share
 from memonotify.memobank.signer import Signer, new_token_id
 from memonotify.memobank.target import checked_target
 from memonotify.metrics import Metrics
-from memonotify.model import Clock, Document, Snapshot
+from memonotify.model import Clock, Document, QuotaTold, Snapshot
 
 MAX_DOCUMENT_BYTES: Final = 5 * 1024 * 1024
 """The largest document that is taken; with what mail adds to it, it stays below what a mail may have."""
@@ -56,7 +57,8 @@ class BankClient:
     """Calls the API of one workspace. Safe to use concurrently; at most eight calls are under way.
 
     `clock_offset_s` is the bank's clock minus ours as measured, `quota` what is left as the bank told it. `pause` waits
-    for a quota that resets soon; one that resets later is a RATE_LIMITED without a call.
+    for a quota that resets soon; one that resets later is a RATE_LIMITED without a call. `share` is this node's portion
+    of a quota that several nodes call with.
 
     Resources: keeps connections open until `close`.
 
@@ -74,6 +76,7 @@ class BankClient:
         transport: httpx.AsyncBaseTransport | None = None,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
         new_id: Callable[[], str] = new_token_id,
+        share: Share | None = None,
     ) -> None:
         self._workspace = workspace
         self._timeout_s = api.timeout_s
@@ -86,6 +89,7 @@ class BankClient:
         self._signer = Signer(api.thumbprint, api.secret, api.private_key, host, new_id=new_id)
         self._offset = ClockOffset()
         self.quota = Quota()
+        self._share = share
         self._slots = asyncio.Semaphore(_CONCURRENCY)
         self._first = asyncio.Lock()
         self._acquainted = False
@@ -165,13 +169,23 @@ class BankClient:
             return answer
         raise failure(answer, now=self._clock.now(), secret=self._secret.reveal())
 
-    async def _wait_for_quota(self) -> None:
+    async def _leave(self) -> Leave:
+        """Wait until a call may go, both by what this node knows and by its portion of what the nodes share."""
         patience_s = _PATIENCE_S
-        while (wait_s := self.quota.wait_s(self._clock.monotonic())) > 0:
+        while True:
+            wait_s = self.quota.wait_s(self._clock.monotonic())
+            if wait_s <= 0:
+                if self._share is None:
+                    return Leave.CALL
+                # Nothing is waited for between both answers and the call, so neither is out of date.
+                if (leave := self._share.take()) is not Leave.NONE:
+                    return leave
+                wait_s = await self._share.draw()
             if wait_s > patience_s:
                 raise FetchError(Reason.RATE_LIMITED, "the bank's quota is spent", retry_after_s=wait_s)
-            patience_s -= wait_s
-            await self._pause(wait_s)
+            if wait_s > 0:
+                patience_s -= wait_s
+                await self._pause(wait_s)
 
     async def _exchange(self, call: _Call) -> Answer:
         if not self._acquainted:
@@ -185,7 +199,18 @@ class BankClient:
         return await self._exchange_now(call)
 
     async def _exchange_now(self, call: _Call) -> Answer:
-        await self._wait_for_quota()
+        leave = await self._leave()
+        if self._share is None or leave is not Leave.TRIAL:
+            return await self._counted(call)
+        try:
+            answer = await self._counted(call)
+        except FetchError:
+            await self._share.tell()
+            raise
+        await self._share.tell()
+        return answer
+
+    async def _counted(self, call: _Call) -> Answer:
         self.quota.begin()
         answered = False
         try:
@@ -244,7 +269,11 @@ class BankClient:
 
     def _learn(self, answer: Answer, sent_at: datetime, elapsed_s: float) -> None:
         self._offset.observe(answer.headers.get("Date"), sent_at=sent_at, elapsed_s=elapsed_s)
-        self.quota.observe(answer.headers, now=self._clock.monotonic(), refused=answer.status == 429)
+        reset_s = self.quota.observe(answer.headers, now=self._clock.monotonic(), refused=answer.status == 429)
+        if self._share is not None and reset_s is not None and (spare := self.quota.spare) is not None:
+            # The seconds are whole ones: none may be most of one.
+            resets_at = self._clock.now() + timedelta(seconds=max(reset_s, 1.0))
+            self._share.hear(QuotaTold(left=spare, resets_at=resets_at, asked_at=sent_at))
         self._metrics.clock_offset.labels(self._workspace).set(self._offset.seconds)
         if self.quota.remaining is not None:
             self._metrics.quota_remaining.labels(self._workspace).set(self.quota.remaining)

@@ -47,6 +47,11 @@ class Quota:
         """How many calls are kept back: a tenth of the quota, five at most."""
         return min(5, (self.limit or 0) // 10)
 
+    @property
+    def spare(self) -> int | None:
+        """How many calls are left beside those kept back and those under way, where anything is known."""
+        return None if self.remaining is None else max(self.remaining - self.reserve, 0)
+
     def wait_s(self, now: float) -> float:
         """Return the seconds until a call may go, 0.0 for now."""
         self._roll(now)
@@ -70,13 +75,17 @@ class Quota:
             self.remaining += 1
 
     def observe(self, headers: Mapping[str, str], *, now: float, refused: bool = False) -> float | None:
-        """Take in an answer's headers; `refused` is a 429. Returns the seconds until the quota resets, where told."""
+        """Take in an answer's headers; `refused` is a 429.
+
+        Returns the seconds until the quota resets, None where they do not tell that and what is left.
+        """
         limit = header_number(headers, "RateLimit-Limit")
         reset_s = seconds_to_reset(headers)
         remaining = 0 if refused else header_number(headers, "RateLimit-Remaining")
         self.limit = limit if limit is not None else self.limit
-        if reset_s is not None and remaining is not None:
-            self._set(remaining, now + reset_s)
+        if reset_s is None or remaining is None:
+            return None
+        self._set(remaining, now + reset_s)
         return reset_s
 
     def _set(self, remaining: int, resets_at: float) -> None:

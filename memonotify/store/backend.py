@@ -39,8 +39,11 @@ class Backend(Protocol):
     def demand(self) -> None:
         """Raise StoreUnusable where there is nothing to read yet; nothing is made."""
 
-    def writing_engine(self) -> Engine:
-        """Return an engine whose commits are on stable storage when they return."""
+    def writing_engine(self, *, patience_s: float | None = None) -> Engine:
+        """Return an engine whose commits are on stable storage when they return.
+
+        Where several nodes write: no statement takes longer than `patience_s`, and no transaction stands still longer.
+        """
 
     def reading_engine(self, connections: int) -> Engine:
         """Return an engine of so many connections whose transactions only read, each of one moment."""

@@ -311,6 +311,17 @@ def next_due(connection: Connection, channel: str) -> datetime | None:
     )
 
 
+def next_claim(connection: Connection, channel: str) -> datetime | None:
+    """Return when the channel's first delivery may be claimed: when it is due, or a lease over that nobody renewed."""
+    ends = connection.scalar(
+        select(func.min(deliveries.c.lease_until)).where(
+            in_state(DeliveryState.SENDING), deliveries.c.channel == channel
+        )
+    )
+    moments = (next_due(connection, channel), optional_moment(ends))
+    return min((at for at in moments if at is not None), default=None)
+
+
 def listed(
     connection: Connection,
     *,

@@ -1,4 +1,5 @@
-"""PostgreSQL behind SQLAlchemy: several nodes on one database, each with a connection that writes and some that read.
+"""PostgreSQL behind SQLAlchemy: several nodes on one database, each with one or two connections that write and some
+that read.
 
 `PostgresBackend` takes a libpq URL (`postgresql://user@host1,host2/db?target_session_attrs=read-write`); `Store` calls
 it. Everything works through PgBouncer in transaction mode: no prepared statements, nothing set for a session.
@@ -108,19 +109,22 @@ class PostgresBackend:
     def demand(self) -> None:
         """Do nothing: whether there are tables is asked on the connection."""
 
-    def writing_engine(self) -> Engine:
-        """Return the engine of the one connection of this node that writes."""
+    def writing_engine(self, *, patience_s: float | None = None) -> Engine:
+        """Return the engine of a connection of this node that writes; with `patience_s`, one that holds up nobody."""
+        # In the transaction, not in the session: behind PgBouncer the next transaction has another session. Read
+        # committed, whatever the database's default is: a node that waited for another's lock goes by what is now.
+        orders = (
+            "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; "
+            f"SET LOCAL statement_timeout = {_ms(patience_s or self._statement_s)}; SET LOCAL synchronous_commit = on"
+        )
+        if patience_s is not None:
+            orders += f"; SET LOCAL idle_in_transaction_session_timeout = {_ms(patience_s)}"
         engine = create_engine("postgresql+psycopg://", creator=self._connect, poolclass=NullPool, hide_parameters=True)
 
         @event.listens_for(engine, "begin")
         def begin(connection: Connection) -> None:
             self._driver_of(connection).answer_s = self._answer_s
-            # In the transaction, not in the session: behind PgBouncer the next transaction has another session. Read
-            # committed, whatever the database's default is: a node that waited for another's lock goes by what is now.
-            connection.exec_driver_sql(
-                "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; "
-                f"SET LOCAL statement_timeout = {int(self._statement_s * 1000)}; SET LOCAL synchronous_commit = on"
-            )
+            connection.exec_driver_sql(orders)
 
         return engine
 
@@ -140,7 +144,7 @@ class PostgresBackend:
         def begin(connection: Connection) -> None:
             connection.exec_driver_sql(
                 "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; "
-                f"SET LOCAL statement_timeout = {int(self._statement_s * 1000)}"
+                f"SET LOCAL statement_timeout = {_ms(self._statement_s)}"
             )
 
         return engine
@@ -269,6 +273,10 @@ class PostgresBackend:
             driver.execute(_MARK, ([seq for _, seq in evaluated], [at for at, _ in evaluated], lease))
         finally:
             driver.close()
+
+
+def _ms(seconds: float) -> int:
+    return int(seconds * 1000)
 
 
 def _driver() -> Any:

@@ -78,7 +78,7 @@ class SqliteBackend:
         """Raise StoreUnusable where there is no file to read."""
         demand_file(self.path)
 
-    def writing_engine(self) -> Engine:
+    def writing_engine(self, *, patience_s: float | None = None) -> Engine:  # noqa: ARG002 - nobody else writes
         """Return the engine of the one connection that writes."""
         return writing_engine(self.path)
 

@@ -1,13 +1,15 @@
 """The store's face: what the intake, the engine, the courier and the commands ask of it, as coroutines.
 
-Takes a URL, gives and takes the values of `model`. Writes go through the one writer thread and are on stable storage
-when the call returns; reads run in threads of their own. No call blocks the event loop. Every call may raise
-StoreUnavailable (come again later) or StoreUnusable (somebody has to repair it).
+Takes a URL, gives and takes the values of `model`. Writes go through the one writer thread (those of `budgets`, on a
+shared store, through another one) and are on stable storage when the call returns; reads run in threads of their own.
+No call blocks the event loop. Every call may raise StoreUnavailable (come again later) or StoreUnusable (somebody has
+to repair it).
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
@@ -30,11 +32,14 @@ from memonotify.model import (
     Failure,
     NewDelivery,
     Node,
+    QuotaGrant,
+    QuotaTold,
     Recorded,
     Settlement,
     Snapshot,
 )
 from memonotify.store import (
+    budgets,
     clockback,
     deliveries,
     documents,
@@ -43,14 +48,18 @@ from memonotify.store import (
     nodes,
     numbers,
     orphans,
+    paces,
+    quotas,
     retention,
     schema,
     traces,
 )
 from memonotify.store.backend import Backend, EventRow, backend_for, row_of
+from memonotify.store.budgets import Wish
 from memonotify.store.cells import encode, micros
 from memonotify.store.conflicts import put
 from memonotify.store.numbers import ChannelNumbers, Counts, Seen, Space, Waiting
+from memonotify.store.paces import Portion
 from memonotify.store.readers import Readers
 from memonotify.store.tables import probes
 from memonotify.store.writer import Argument, Lane, Result, Writer
@@ -81,6 +90,8 @@ class Store:
         self._metrics = metrics
         self._before_commit = before_commit
         self._writer: Writer | None = None
+        self._budgets: Writer | None = None
+        self._budgets_opening = asyncio.Lock()
         self._readers: Readers | None = None
         self._leads_until_s = 0.0
         self.lease = secrets.token_hex(8) if self._backend.is_shared else ""
@@ -155,8 +166,9 @@ class Store:
         """Write what waits, close everything and let go of the lock. Closing twice is harmless."""
         if self._readers is not None:
             await self._readers.close()
-        if self._writer is not None:
-            await self._writer.stop()
+        for writer in (self._budgets, self._writer):
+            if writer is not None:
+                await writer.stop()
         self._backend.let_go()
 
     async def __aenter__(self) -> Self:
@@ -176,6 +188,29 @@ class Store:
         if self._writer is None:
             raise StoreError("the store is not open for writing")
         return await self._writer.submit(lane, argument)
+
+    async def _share(self, wish: Wish[Answer]) -> Answer:
+        """Answer a wish for a shared budget: on SQLite by the one writer, else by another, opened at the first wish."""
+        if not self._backend.is_shared:
+            return await self._write(budgets.take, wish)
+        async with self._budgets_opening:
+            if self._budgets is None:
+                self._budgets = await self._open_budgets()
+        answer: Answer = await self._budgets.submit(budgets.take, wish)
+        return answer
+
+    async def _open_budgets(self) -> Writer:
+        if self._writer is None:
+            raise StoreError("the store is not open for writing")
+        writer = Writer(
+            backend=self._backend,
+            connect=self._backend.writing_engine(patience_s=budgets.PATIENCE_S).connect,
+            clock=self._clock,
+            metrics=self._metrics,
+            before_commit=self._before_commit,
+        )
+        await writer.start(lambda _connection: None)
+        return writer
 
     async def _read(self, query: Callable[..., Answer], *arguments: Any, **options: Any) -> Answer:
         if self._readers is None:
@@ -321,6 +356,10 @@ class Store:
         """Return when the channel's first waiting delivery is due, None where none waits."""
         return await self._read(deliveries.next_due, channel)
 
+    async def next_claim(self, channel: str) -> datetime | None:
+        """Return when the channel's first delivery may be claimed: `next_due`, or the end of a lease not renewed."""
+        return await self._read(deliveries.next_claim, channel)
+
     async def void_claims(self) -> int:
         """Make every claimed delivery due now, its attempt counted; returns how many. For the daemon's start."""
         return await self._write(deliveries.void_claims, self._now())
@@ -433,6 +472,34 @@ class Store:
     async def nodes(self) -> list[Node]:
         """Return the nodes of the last day, the living first."""
         return await self._read(nodes.listed)
+
+    async def reserve(
+        self, channel: str, *, slots: int, interval_s: float, early_s: float, horizon_s: float
+    ) -> Portion:
+        """Reserve moments of a channel's pace for this node, `interval_s` apart; none where they are too far ahead.
+
+        See `paces.Reservation`.
+        """
+        wish = paces.Reservation(
+            channel=channel,
+            slots=slots,
+            interval_us=math.ceil(interval_s * 1_000_000),
+            early_us=int(early_s * 1_000_000),
+            horizon_us=int(horizon_s * 1_000_000),
+            clock=self._clock,
+            moment=self._backend.moment,
+        )
+        return await self._share(wish)
+
+    async def draw(
+        self, workspace: str, want: int, told: QuotaTold | None = None, *, untold: bool = False
+    ) -> QuotaGrant:
+        """Draw up to `want` calls of the bank's quota for this node, and tell what the bank has told it.
+
+        `untold`: a trial that this node was granted is over, and nothing was told.
+        """
+        wish = quotas.Wish(want=want, told=told, untold=untold)
+        return await self._share(quotas.Draw(workspace=workspace, wish=wish, now=self._now()))
 
     async def moment(self) -> datetime:
         """Return the database's own clock; where there is none beside ours, ours."""

@@ -232,6 +232,25 @@ leaders = Table(
 )
 """Which node does what only one may do at a time."""
 
+paces = Table(
+    "paces",
+    metadata,
+    Column("channel", Text, primary_key=True),
+    Column("next_at", BigInteger, nullable=False),
+)
+"""Where the next portion of a channel's pace begins: all moments before it are some node's."""
+
+quotas = Table(
+    "quotas",
+    metadata,
+    Column("workspace", Text, primary_key=True),
+    Column("left_over", Integer, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Column("trial_until", BigInteger, nullable=False),
+)
+"""What no node has drawn yet of the bank's quota in the window that ends at `until`. Once that is over, one node at a
+time finds out about the next window, until `trial_until`."""
+
 VACUUM: Final = tuple(
     f"ALTER TABLE {name} SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.05)"
     for name in ("events", "deliveries", "attempts", "decisions", "snapshots", "failures")

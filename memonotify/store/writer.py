@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
@@ -34,7 +35,10 @@ _EAGER: Final = 16
 
 _BEAT_S: Final = 1.0
 _CONFLICT_TRIES: Final = 5
-"""So often a transaction that met another node's is begun anew at once, before the callers are told to come again."""
+"""So often a transaction that met another node's is begun anew, before the callers are told to come again."""
+
+_CONFLICT_PAUSE_S: Final = 0.01
+"""After the first of these, and longer after each: the other one has to get what it waited for, or they meet again."""
 
 
 class Writer:
@@ -165,6 +169,7 @@ class Writer:
                     self._metrics.store_errors.inc()
                 is_conflict = self._backend.is_conflict(error)
                 if is_conflict and tries < _CONFLICT_TRIES:
+                    time.sleep(tries * _CONFLICT_PAUSE_S)
                     tries += 1
                     continue
                 said = self._backend.translate(error)

@@ -57,13 +57,13 @@ async def test_nodes_that_open_an_empty_database_at_once_make_its_tables_once(
 
 
 async def test_a_node_waits_for_another_that_migrates_however_long_it_takes(store_url: str, clock: ManualClock) -> None:
-    store = Store(store_url, clock=clock, backend=PostgresBackend(store_url, statement_s=0.3, answer_s=0.6))
+    store = Store(store_url, clock=clock, backend=PostgresBackend(store_url, statement_s=0.5, answer_s=1.0))
     with psycopg.connect(store_url) as another:
         another.execute(f"SELECT pg_advisory_xact_lock({postgres._MIGRATION_LOCK})")
         opening = asyncio.ensure_future(store.open())
         await until_locks_are_waited_for(store_url)
         # The server itself lets the time pass.
-        await asyncio.to_thread(another.execute, "SELECT pg_sleep(0.8)")
+        await asyncio.to_thread(another.execute, "SELECT pg_sleep(1.2)")
         assert not opening.done()
     await opening
     assert await store.receive(an_event()) == 1

@@ -149,6 +149,8 @@ async def test_no_statement_of_the_daemons_work_reads_a_whole_table(
     with statements() as seen:
         await _work(store, clock)
     assert len(seen) > 40
+    for part in ("WITH due AS", "WITH free AS", "min(events.due_at)", "min(deliveries.due_at)", "INSERT INTO attempts"):
+        assert any(part in statement for statement in seen), part
     assert _wholes(store_url, seen) == {}
 
 

@@ -14,7 +14,9 @@ from fakes import ManualClock
 
 from memonotify.errors import FetchError, Reason
 from memonotify.memobank.client import BankClient
+from memonotify.memobank.share import Share
 from memonotify.metrics import Metrics
+from memonotify.model import QuotaGrant
 
 
 class Bank:
@@ -308,3 +310,81 @@ async def test_a_server_that_drips_is_ended_by_the_whole_calls_time(api, clock):
         await client.fetch("/v2/accounts/x")
     await client.close()
     assert caught.value.reason is Reason.TIMEOUT
+
+
+# A quota that several nodes call with
+
+
+class Row:
+    """What the nodes share: the grants that it gives, and what it was told."""
+
+    def __init__(self, clock):
+        self.clock = clock
+        self.grants = []
+        self.told = []
+
+    def will_give(self, calls, in_s, **more):
+        until = self.clock.now() + timedelta(seconds=in_s)
+        self.grants.append(QuotaGrant(calls=calls, until=until, **more))
+
+    async def draw(self, want, told, *, untold):
+        self.told.append((want, None if told is None else told.left, untold))
+        return self.grants.pop(0)
+
+
+@pytest.fixture
+def row(clock):
+    return Row(clock)
+
+
+@pytest.fixture
+def sharing(client, row, clock):
+    client._share = Share(row.draw, clock)
+    return client
+
+
+def quota(remaining):
+    headers = {"RateLimit-Limit": "100", "RateLimit-Remaining": str(remaining), "RateLimit-Reset": "60"}
+    return httpx.Response(200, json={"id": "x"}, headers=headers)
+
+
+async def test_calls_of_a_portion_ask_nobody(sharing, bank, row):
+    row.will_give(3, 60)
+    for _ in range(3):
+        await sharing.fetch("/v2/accounts/x")
+    assert len(row.told) == 1
+
+
+async def test_a_shared_quota_that_is_spent_until_later_costs_no_call(sharing, bank, row):
+    row.will_give(0, 40)
+    error = await failed(sharing)
+    assert (error.reason, error.retry_after_s) == (Reason.RATE_LIMITED, 40.0)
+    assert bank.requests == []
+
+
+async def test_a_shared_quota_that_comes_back_soon_is_waited_for(sharing, bank, row, clock):
+    row.will_give(0, 4)
+    row.will_give(1, 60)
+    began = clock.now()
+    await sharing.fetch("/v2/accounts/x")
+    assert clock.now() - began == timedelta(seconds=4)
+
+
+async def test_what_a_call_on_trial_was_told_is_passed_on_at_once(sharing, bank, row):
+    row.will_give(1, 2, is_trial=True)
+    row.will_give(0, 60)
+    bank.answers = [quota(90)]
+    await sharing.fetch("/v2/accounts/x")
+    assert row.told == [(1, None, False), (0, 85, False)]
+
+
+@pytest.mark.parametrize("answer", [httpx.ConnectError("gone"), httpx.Response(200, json={})])
+async def test_a_call_on_trial_that_is_told_nothing_says_so(sharing, bank, row, answer):
+    row.will_give(1, 2, is_trial=True)
+    row.will_give(0, 60)
+    bank.answers = [answer]
+    try:
+        await sharing.fetch("/v2/accounts/x")
+    except FetchError as error:
+        assert error.reason is Reason.UNREACHABLE
+    assert row.told == [(1, None, False), (0, None, True)]

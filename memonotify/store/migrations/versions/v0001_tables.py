@@ -141,6 +141,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("lease", name=op.f("pk_nodes")),
     )
     op.create_table(
+        "paces",
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("next_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("channel", name=op.f("pk_paces")),
+    )
+    op.create_table(
         "policy_states",
         sa.Column("workspace", sa.Text(), nullable=False),
         sa.Column("rule", sa.Text(), nullable=False),
@@ -155,6 +161,14 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_probes")),
+    )
+    op.create_table(
+        "quotas",
+        sa.Column("workspace", sa.Text(), nullable=False),
+        sa.Column("left_over", sa.Integer(), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=False),
+        sa.Column("trial_until", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("workspace", name=op.f("pk_quotas")),
     )
     op.create_table(
         "attempts",
