@@ -10,9 +10,11 @@ from typing import Any, Final
 
 from memonotify.cli.moments import Moments
 from memonotify.cli.trees import Node
+from memonotify.cli.visible import in_short
 
 Json = Mapping[str, Any]
 
+_MAX_REASON: Final = 240
 _STYLES: Final = {"failed": "red", "suppressed": "yellow"}
 _MODES: Final = {"off": "it is off now, and looks at no event", "shadow": "it is in the shadow: nothing is sent"}
 
@@ -48,7 +50,7 @@ def _match(match: Json | None) -> str:
 def _reason(one: Json, moments: Moments) -> Node:
     outcome = one["outcome"]
     how = {"failed": "failed", "suppressed": "suppressed"}.get(outcome, "silent")
-    reason = one["reason"]
+    reason = in_short(one["reason"], _MAX_REASON)
     if outcome == "unchanged":
         reason = "nothing new for the key, its condition was true before and still is"
     values = ", ".join(f"{name} is {value}" for name, value in one["values"].items())

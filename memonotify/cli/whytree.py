@@ -13,9 +13,13 @@ from typing import Any, Final
 from memonotify.cli.messagetree import message_node
 from memonotify.cli.moments import Moments, span
 from memonotify.cli.trees import Node
+from memonotify.cli.visible import in_short
 
 MAX_SILENT: Final = 20
 """How many silent rules get a line of their own; beyond it, those of one reason share one."""
+
+MAX_CONDITION: Final = 160
+"""Characters kept of a silent rule's condition where many rules are told of: the values are what counts."""
 
 _MOST_NAMES: Final = 3
 _MOST_CHANGES: Final = 20
@@ -197,7 +201,7 @@ def rule_node(one: Json, moments: Moments, telling: Telling) -> Node:
         return Node(f"{name} would have spoken, suppressed by {why}", below, "yellow")
     if outcome is None:
         return Node(f"{name} silent: {why}", below, "dim")
-    return Node(f"{name} silent: {_why_silent(one)}", below, "dim")
+    return Node(f"{name} silent: {_why_silent(one, in_full=bool(telling.about))}", below, "dim")
 
 
 def _place(one: Json) -> Iterator[Node]:
@@ -205,13 +209,14 @@ def _place(one: Json) -> Iterator[Node]:
         yield Node(f"it stands in {one['file']}:{one['line']}", (), "dim")
 
 
-def _why_silent(one: Json) -> str:
+def _why_silent(one: Json, *, in_full: bool = False) -> str:
     if one["outcome"] == "unchanged":
         key = f" {one['key']}" if one["key"] else ""
         return f"nothing new for the key{key}, its condition was true before and still is"
     if one["condition"]:
         values = f" ({_values(one)})" if one["values"] else ""
-        return f"{one['condition']} is false{values}"
+        condition = one["condition"] if in_full else in_short(one["condition"], MAX_CONDITION)
+        return f"{condition} is false{values}"
     return str(one["why"])
 
 

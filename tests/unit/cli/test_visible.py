@@ -20,7 +20,7 @@ from memonotify.cli.visible import MAX_LINE, json_visible, visible
         ("\x9b31mred", "\\u009b31mred"),
         ("a\u202eb\u200bc", "a\\u202eb\\u200bc"),
         ("one\r\n  two\tthree", "one two three"),
-        ("x" * 5000, "x" * (MAX_LINE - 1) + "…"),
+        ("x" * 9000, "x" * (MAX_LINE - 1) + "…"),
         ("\ud800", "\\ud800"),
     ],
 )

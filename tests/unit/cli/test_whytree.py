@@ -106,6 +106,16 @@ def test_what_a_rule_concluded_is_told_with_its_reason(rule, line):
     assert below(story(rule)) == [line]
 
 
+def test_a_long_condition_is_cut_but_for_the_one_rule_that_was_asked_for():
+    condition = "event.event_type not in (\n" + '  "account_created",' * 50 + ")"
+    (line,) = below(story(silent(condition=condition)))
+    assert line.startswith('big silent: event.event_type not in ( "account_created", ')
+    assert line.endswith("… is false (resource.amount is 3)")
+    assert len(line) < 250
+    asked = Telling(timezone="Europe/Paris", recipients={}, about="big")
+    assert told(story(silent(condition=condition), other_rules=None), asked)[3].count("account_created") == 50
+
+
 def test_rules_that_spoke_or_failed_stand_before_the_silent_ones_in_their_own_order():
     rules = (silent("a"), a_rule("b", "failed", why="no"), silent("c"), a_rule("d", "matched", messages=[message()]))
     names = [line.split()[0] for line in below(story(*rules)) if not line.startswith(("→", "try"))]
