@@ -1,4 +1,4 @@
-"""`memonotify why` on a daemon that runs and on one that does not: the same story, and nothing that must not be told."""
+"""`memonotify why` with and without a running daemon: the same story, and nothing that must not be told."""
 
 from __future__ import annotations
 
@@ -50,10 +50,12 @@ async def _json(daemon: Daemon, *arguments: str) -> Any:
     return json.loads(await _told(daemon, "--json", *arguments))
 
 
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 async def test_an_event_and_a_rule_are_explained_alike_with_and_without_a_running_daemon(
-    make_daemon: MakeDaemon, bank: StandInBank, receivers: Receivers
+    database: str, make_daemon: MakeDaemon, bank: StandInBank, receivers: Receivers, request: pytest.FixtureRequest
 ) -> None:
-    daemon = await make_daemon(RULES)
+    where = {} if database == "sqlite" else {"store": request.getfixturevalue("postgres_url")}
+    daemon = await make_daemon(RULES, **where)
     event = await bank.raise_event(
         "transaction_confirmed",
         {
