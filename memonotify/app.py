@@ -20,6 +20,7 @@ from aiohttp import web
 
 from memonotify import __version__
 from memonotify.admin.api import admin_app, control_app
+from memonotify.admin.known import Known
 from memonotify.admin.operations import Operations
 from memonotify.channels.registry import build
 from memonotify.clock import SharedClock, SystemClock
@@ -364,6 +365,16 @@ class App:
     def breakers(self) -> Mapping[str, str]:
         """Return each channel's breaker: closed, open or half-open."""
         return {name: str(state) for name, state in self.courier.breakers().items()}
+
+    def known(self) -> Known:
+        """Return what explanations know beside the store."""
+        return Known(
+            rules=self._ruleset,
+            banks=self.banks,
+            resource_types=self.config.resource_types,
+            away=self.engine.away(),
+            runs=True,
+        )
 
     def describe(self) -> dict[str, Any]:
         """Return what only the running daemon knows."""

@@ -69,6 +69,16 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """What an event that is not evaluated waits for: its moment, and the node that has it (empty: none of several, or
+    the only one that there is). `in_order`: only the node that leads may evaluate it."""
+
+    due_at: datetime
+    lease: str = ""
+    in_order: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """What one fetch brought: the resource, or one look-up of a rule. `body` is None where there was nothing (404)
     or where the bank stayed away (`reason` says why)."""

@@ -12,6 +12,11 @@ from datetime import datetime
 from typing import Any, Final, Protocol, TypeVar
 
 from memonotify import __version__
+from memonotify.admin.explaining import Records as Stories
+from memonotify.admin.explaining import explain_event, explain_rule
+from memonotify.admin.known import Known
+from memonotify.admin.records import attempt_json, delivery_json, event_json
+from memonotify.admin.records import moment_text as _moment
 from memonotify.errors import StoreError
 from memonotify.model import Attempt, Clock, Delivery, DeliveryState, Event, EventState, Node
 from memonotify.store.numbers import ChannelNumbers, Counts, Seen, Space
@@ -21,8 +26,8 @@ Json = dict[str, Any]
 _State = TypeVar("_State", EventState, DeliveryState)
 
 
-class Records(Protocol):
-    """What is used of the store."""
+class Records(Stories, Protocol):
+    """What is used of the store, beside what an explanation asks."""
 
     async def events(
         self,
@@ -71,6 +76,7 @@ class Daemon(Protocol):
     def describe(self) -> Json: ...
     def breakers(self) -> Mapping[str, str]: ...
     def node(self) -> Node: ...
+    def known(self) -> Known: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +181,28 @@ class Operations:
             "channels": sorted(found.channels),
         }
 
+    async def why_event(
+        self, event_id: str, *, workspace: str | None, rule: str | None, fetch: bool, known: Known | None = None
+    ) -> Json:
+        """Return why an event led to what it did. `known` stands for what the daemon knows, where none runs.
+
+        Raises:
+            NotFound: there is no such event, or no such rule.
+        """
+        known = self._daemon.known() if self._daemon is not None else known or Known()
+        return await explain_event(
+            self._store, known, self._clock, event_id, workspace=workspace, rule=rule, fetch=fetch
+        )
+
+    async def why_rule(self, name: str, *, since: datetime, workspace: str | None, known: Known | None = None) -> Json:
+        """Return why a rule stayed silent since a moment.
+
+        Raises:
+            NotFound: there is no such rule.
+        """
+        known = self._daemon.known() if self._daemon is not None else known or Known()
+        return await explain_rule(self._store, known, name, since=since, workspace=workspace)
+
     async def status(self) -> Json:
         """Return one screen's worth: well or not and why, backlog, channels, last event."""
         counts = await self._store.counts()
@@ -227,26 +255,6 @@ def _state(kind: type[_State], text: str | None) -> _State | None:
     return kind(text)
 
 
-def _moment(at: datetime | None) -> str | None:
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z") if at is not None else None
-
-
-def event_json(event: Event) -> Json:
-    """Return an event as lists show it."""
-    return {
-        "id": event.id,
-        "workspace": event.workspace,
-        "event_type": event.event_type,
-        "resource_type": event.resource_type,
-        "resource_id": event.resource_id,
-        "date": event.date,
-        "received_at": _moment(event.received_at),
-        "evaluated_at": _moment(event.evaluated_at),
-        "state": str(event.state),
-        "client": event.client,
-    }
-
-
 def node_json(node: Node, *, alive: bool) -> Json:
     """Return a node as lists show it."""
     return {
@@ -261,37 +269,4 @@ def node_json(node: Node, *, alive: bool) -> Json:
         "seen_at": _moment(node.seen_at),
         "lease_until": _moment(node.lease_until),
         "lease": node.lease,
-    }
-
-
-def delivery_json(delivery: Delivery) -> Json:
-    """Return a delivery as lists show it; its message is left out."""
-    return {
-        "id": delivery.id,
-        "event_id": delivery.event_id,
-        "workspace": delivery.workspace,
-        "rule": delivery.rule,
-        "branch": str(delivery.branch),
-        "channel": delivery.channel,
-        "state": str(delivery.state),
-        "attempts": delivery.attempts,
-        "created_at": _moment(delivery.created_at),
-        "due_at": _moment(delivery.due_at),
-        "settled_at": _moment(delivery.settled_at),
-        "reason": str(delivery.reason) if delivery.reason else None,
-        "detail": delivery.detail,
-        "identity": delivery.identity,
-    }
-
-
-def attempt_json(attempt: Attempt) -> Json:
-    """Return one try as a delivery's details show it."""
-    return {
-        "number": attempt.number,
-        "started_at": _moment(attempt.started_at),
-        "ended_at": _moment(attempt.ended_at),
-        "ok": attempt.ok,
-        "reason": str(attempt.reason) if attempt.reason else None,
-        "status": attempt.status,
-        "detail": attempt.detail,
     }

@@ -18,6 +18,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "check": ("check:check", "Validate configuration, rules and templates."),
     "test": ("test:test", "Run the tests of the rule files."),
     "try": ("try_:try_", "Show what an event would send, and why."),
+    "why": ("why:why", "Tell why an event did or did not lead to messages."),
     "events": ("lists:events", "List events, newest first."),
     "deliveries": ("lists:deliveries", "List deliveries, newest first."),
     "retry": ("changes:retry", "Send dead letters again."),

@@ -15,6 +15,34 @@ class NoStore:
         """Return nothing."""
         return []
 
+    async def events_named(self, _event_id: str, **_filters: Any) -> list[Any]:
+        """Return nothing."""
+        return []
+
+    async def wait(self, _event: Any) -> None:
+        """Return nothing."""
+        return
+
+    async def snapshots(self, _event: Any) -> list[Any]:
+        """Return nothing."""
+        return []
+
+    async def decisions(self, _event: Any) -> list[Any]:
+        """Return nothing."""
+        return []
+
+    async def decisions_of_rule(self, _rule: str, _since: Any, **_filters: Any) -> list[Any]:
+        """Return nothing."""
+        return []
+
+    async def events_with_messages(self, _rule: str, _since: Any) -> set[str]:
+        """Return nothing."""
+        return set()
+
+    async def tries(self, _event: Any) -> list[Any]:
+        """Return nothing."""
+        return []
+
     async def deliveries(self, **_filters: Any) -> list[Any]:
         """Return nothing."""
         return []

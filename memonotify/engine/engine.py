@@ -127,6 +127,10 @@ class Engine:
         """How many events are not yet evaluated, as far as is known here; after a start the store may hold more."""
         return len(self._backlog)
 
+    def away(self) -> dict[str, str]:
+        """Return the workspaces whose bank is taken to be away, each with why."""
+        return self._evaluator.away()
+
     def plan(self, event_type: str, resource_type: str, workspace: str) -> Plan:
         """Say what is to become of an event that comes in, where several nodes share the store."""
         rules = self._ruleset().candidates(event_type, resource_type, workspace)

@@ -56,6 +56,12 @@ class Rule:
     digest: str
     mode: Mode = Mode.LIVE
 
+    def passes_over(self, event_type: str, resource_type: str, workspace: str) -> str:
+        """Say why it does not look at an event of these facts; empty where it does."""
+        if self.mode is Mode.OFF:
+            return "mode: off, so it looks at no event"
+        return self.match.misfit(event_type, resource_type, workspace)
+
     @property
     def attaches(self) -> bool:
         """Whether one of its messages carries a file, for which the bank is asked."""

@@ -14,7 +14,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, Select, bindparam, func, insert, not_, null, select, update
 
 from memonotify.errors import Reason
-from memonotify.model import Evaluation, Event, EventState, Outcome, Recorded, Snapshot, StateChange
+from memonotify.model import Evaluation, Event, EventState, Outcome, Recorded, Snapshot, StateChange, Wait
 from memonotify.store import documents as document_rows
 from memonotify.store import failures as failure_rows
 from memonotify.store import traces as trace_rows
@@ -270,6 +270,30 @@ def found(connection: Connection, workspace: str | None, event_id: str) -> Event
         query = query.where(events.c.workspace == workspace)
     row = connection.execute(query.order_by(events.c.seq.desc()).limit(1)).first()
     return None if row is None else _event(row)
+
+
+def named(connection: Connection, event_id: str, *, workspace: str | None, limit: int) -> list[Event]:
+    """Return the events of that id, newest first; where there is none, those whose id begins with it, by id."""
+    query: Select[Any] = select(events).limit(limit)
+    if workspace is not None:
+        query = query.where(events.c.workspace == workspace)
+    exact = query.where(events.c.event_id == event_id).order_by(events.c.seq.desc())
+    rows = connection.execute(exact).all()
+    if not rows:
+        # Letter by letter, because LIKE does not tell cases apart in every database.
+        begins = func.substr(events.c.event_id, 1, len(event_id)) == event_id
+        rows = connection.execute(query.where(begins).order_by(events.c.event_id, events.c.seq)).all()
+    return [_event(row) for row in rows]
+
+
+def wait_of(connection: Connection, seq: int) -> Wait | None:
+    """Return what an event waits for, None where it is evaluated or gone."""
+    row = connection.execute(
+        select(events.c.due_at, events.c.lease, events.c.in_order).where(
+            events.c.seq == seq, events.c.evaluated_at.is_(None)
+        )
+    ).first()
+    return None if row is None else Wait(due_at=moment(row.due_at or 0), lease=row.lease, in_order=row.in_order)
 
 
 def snapshots_of(connection: Connection, seq: int) -> list[Snapshot]:

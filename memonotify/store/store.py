@@ -13,6 +13,7 @@ import math
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from itertools import islice
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
@@ -37,6 +38,7 @@ from memonotify.model import (
     Recorded,
     Settlement,
     Snapshot,
+    Wait,
 )
 from memonotify.store import (
     budgets,
@@ -306,6 +308,14 @@ class Store:
         """Return an event; where no workspace is named and several have one of that id, the newest."""
         return await self._read(events.found, workspace, event_id)
 
+    async def events_named(self, event_id: str, *, workspace: str | None = None, limit: int = 10) -> list[Event]:
+        """Return the events of that id, newest first; where there is none, those whose id begins with it, by id."""
+        return await self._read(events.named, event_id, workspace=workspace, limit=limit)
+
+    async def wait(self, event: Event) -> Wait | None:
+        """Return what an event waits for before it is evaluated, None where it is evaluated."""
+        return await self._read(events.wait_of, event.seq)
+
     async def snapshots(self, event: Event) -> list[Snapshot]:
         """Return what was fetched for an event, in order."""
         return await self._read(events.snapshots_of, event.seq)
@@ -318,9 +328,17 @@ class Store:
         """Return what was concluded for an event, in the order of the rules; the messages are in `deliveries`."""
         return await self._read(traces.decisions_of, event.seq)
 
-    async def decisions_of_rule(self, rule: str, since: datetime) -> list[tuple[str, datetime, Decision]]:
+    async def decisions_of_rule(
+        self, rule: str, since: datetime, *, workspace: str | None = None, limit: int | None = None
+    ) -> list[tuple[str, datetime, Decision]]:
         """Return (event id, when it came, decision) for each time a rule was decided since then, newest first."""
-        return await self._read(lambda connection: list(traces.of_rule(connection, rule, since)))
+        return await self._read(
+            lambda connection: list(islice(traces.of_rule(connection, rule, since, workspace=workspace), limit))
+        )
+
+    async def events_with_messages(self, rule: str, since: datetime) -> set[str]:
+        """Return the ids of the events for which a rule has made a message since then."""
+        return await self._read(deliveries.events_with_messages, rule, since)
 
     # Deliveries
 
@@ -416,6 +434,10 @@ class Store:
     async def attempts(self, delivery_id: str) -> list[Attempt]:
         """Return a delivery's tries, first to last."""
         return await self._read(deliveries.attempts_of, delivery_id)
+
+    async def tries(self, event: Event) -> list[Attempt]:
+        """Return the tries of all deliveries of an event, each delivery's first to last."""
+        return await self._read(deliveries.tries_of, event.workspace, event.id)
 
     # Failures
 
