@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from memonotify.catalogue import EVENT_TYPES, RESOURCE_PATHS
 from memonotify.config.suggest import did_you_mean
@@ -15,6 +16,9 @@ from memonotify.fields import FIELDS, knows, names_at
 from memonotify.rules.match import Match, fits
 
 Path = tuple[str, ...]
+
+_LISTED: Final = 4
+"""More types than these are not listed in a sentence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,9 +32,12 @@ class FieldDoubt:
     @property
     def message(self) -> str:
         """The sentence of the note."""
-        owner = f"a resource of type {self.types[0]}" if len(self.types) == 1 else f"none of {', '.join(self.types)}"
-        verb = "has no field" if len(self.types) == 1 else "has a field"
-        return f"{owner} {verb} `{'.'.join(self.path[1:])}`, as far as is known"
+        field = f"`{'.'.join(self.path[1:])}`, as far as is known"
+        if len(self.types) == 1:
+            return f"a resource of type {self.types[0]} has no field {field}"
+        if len(self.types) > _LISTED:
+            return f"no resource that the rule looks at has a field {field}"
+        return f"none of {', '.join(self.types)} has a field {field}"
 
 
 def types_of(match: Match) -> tuple[str, ...]:
