@@ -18,6 +18,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "check": ("check:check", "Validate configuration, rules and templates."),
     "test": ("test:test", "Run the tests of the rule files."),
     "try": ("try_:try_", "Show what an event would send, and why."),
+    "backtest": ("backtest:backtest", "Show what rules would have sent for the events of the past."),
     "events": ("lists:events", "List events, newest first."),
     "deliveries": ("lists:deliveries", "List deliveries, newest first."),
     "retry": ("changes:retry", "Send dead letters again."),
