@@ -23,6 +23,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "deliveries": ("lists:deliveries", "List deliveries, newest first."),
     "retry": ("changes:retry", "Send dead letters again."),
     "discard": ("changes:discard", "Give dead letters up."),
+    "replay": ("replay:replay", "Evaluate stored events again, and send what was not sent."),
     "channel": ("channel:channel", "List the channels, or send a test message."),
     "status": ("status:status", "Show on one screen whether all is well."),
     "nodes": ("nodes:nodes", "List the nodes on a store that several share."),
