@@ -28,6 +28,7 @@ from memonotify.config.values import Config, Listen
 from memonotify.delivery.courier import Courier
 from memonotify.delivery.failures import Reporter
 from memonotify.engine.engine import Engine
+from memonotify.engine.replay import Replayer
 from memonotify.errors import StoreError, StoreUnusable
 from memonotify.headroom import Headroom
 from memonotify.intake.connections import connections
@@ -169,6 +170,17 @@ class App:
             channels={name: channel.type for name, channel in config.channels.items()},
             clock=self.clock,
             daemon=self,
+            replays=Replayer(
+                store=self.store,
+                ruleset=lambda: self._ruleset,
+                banks=self.banks,
+                with_api=frozenset(self.banks),
+                resource_types=config.resource_types,
+                retry=config.retry,
+                clock=self.clock,
+                random=self._random,
+                wake=self.courier.wake,
+            ),
         )
         self.janitor = Janitor(
             store=self.store,

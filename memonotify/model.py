@@ -125,7 +125,7 @@ class NewDelivery:
     """A delivery to write. Its id is derived from where it comes from, so deciding twice makes the same one.
 
     `identity` is empty where it is the id itself; the part of a message that goes on for a refused recipient alone
-    keeps the identity of the whole.
+    keeps the identity of the whole. `replay` says that a replay made it, and how; empty for all others.
     """
 
     id: str
@@ -142,11 +142,16 @@ class NewDelivery:
     attempts: int = 0
     reason: Reason | None = None
     detail: str = ""
+    replay: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """A delivery's life as the store knows it. `identity` is what the receiver sees as the message's id."""
+    """A delivery's life as the store knows it. `identity` is what the receiver sees as the message's id.
+
+    `replay` is empty where the event's own evaluation made it; `added`, where a replay did; `resent`, where one that
+    sends once more what was sent, with a colon and its label if it has one.
+    """
 
     id: str
     identity: str
@@ -166,6 +171,7 @@ class Delivery:
     lease_until: datetime | None = None
     reason: Reason | None = None
     detail: str = ""
+    replay: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

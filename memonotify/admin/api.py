@@ -14,6 +14,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from memonotify.admin.operations import Filters, Operations
+from memonotify.admin.replaying import order_of
 from memonotify.errors import MemonotifyError, NotFound
 from memonotify.metrics import Metrics
 from memonotify.secret import Secret
@@ -113,6 +114,7 @@ class Api:
             web.get("/api/coverage", self._coverage),
             web.post("/api/deliveries/retry", self._retry),
             web.post("/api/deliveries/discard", self._discard),
+            web.post("/api/replay", self._replay),
         ]
 
     async def _status(self, _request: web.Request) -> web.Response:
@@ -158,6 +160,13 @@ class Api:
 
     async def _discard(self, request: web.Request) -> web.Response:
         return _answer({"ids": await self._operations.discard(**await _selection(request))})
+
+    async def _replay(self, request: web.Request) -> web.Response:
+        try:
+            body = await request.json()
+        except ValueError:
+            raise _Bad("the body is not JSON") from None
+        return _answer(await self._operations.replay(order_of(body)))
 
 
 @web.middleware

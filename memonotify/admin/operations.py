@@ -17,8 +17,10 @@ from memonotify.admin.explaining import explain_event, explain_rule
 from memonotify.admin.known import Known
 from memonotify.admin.records import attempt_json, delivery_json, event_json
 from memonotify.admin.records import moment_text as _moment
-from memonotify.errors import StoreError
+from memonotify.admin.replaying import page_json
+from memonotify.errors import ControlError, StoreError
 from memonotify.model import Attempt, Clock, Delivery, DeliveryState, Event, EventState, Node
+from memonotify.past import ReplayOrder, ReplayPage
 from memonotify.store.numbers import ChannelNumbers, Counts, Seen, Space
 
 _MOST_AT_ONCE: Final = 100_000
@@ -69,6 +71,12 @@ class Records(Stories, Protocol):
     def space(self) -> Space | None: ...
 
 
+class Replays(Protocol):
+    """Who evaluates stored events again."""
+
+    async def replay(self, order: ReplayOrder) -> ReplayPage: ...
+
+
 class Daemon(Protocol):
     """What only the running daemon knows; None stands in its place where no daemon runs."""
 
@@ -95,8 +103,17 @@ class Filters:
 class Operations:
     """Lists and changes, on one store. `channels` maps a channel's name to its type."""
 
-    def __init__(self, store: Records, *, channels: Mapping[str, str], clock: Clock, daemon: Daemon | None) -> None:
-        self._store = store
+    def __init__(
+        self,
+        store: Records,
+        *,
+        channels: Mapping[str, str],
+        clock: Clock,
+        daemon: Daemon | None,
+        replays: Replays | None = None,
+    ) -> None:
+        self.store = self._store = store
+        self._replays = replays
         self._channels = channels
         self._clock = clock
         self._daemon = daemon
@@ -146,6 +163,12 @@ class Operations:
         """Give up dead letters: those named, or all (of a rule, of a channel). Return their ids."""
         chosen = await self._dead(rule, channel) if dead else list(ids)
         return await self._store.discard(chosen) if chosen else []
+
+    async def replay(self, order: ReplayOrder) -> Json:
+        """Evaluate a page of stored events again; say what is sent, and what stays and why."""
+        if self._replays is None:
+            raise ControlError("there are no rules here to replay with")
+        return page_json(await self._replays.replay(order))
 
     async def _dead(self, rule: str | None, channel: str | None) -> list[str]:
         found = await self._store.deliveries(state=DeliveryState.DEAD, rule=rule, channel=channel, limit=_MOST_AT_ONCE)

@@ -48,6 +48,7 @@ def delivery_json(delivery: Delivery) -> Json:
         "reason": str(delivery.reason) if delivery.reason else None,
         "detail": delivery.detail,
         "identity": delivery.identity,
+        "replay": delivery.replay or None,
     }
 
 

@@ -49,9 +49,12 @@ class Reach:
         asked = {name: str(value) for name, value in query.items() if value is not None}
         return self._reach("GET", path, {"params": asked}, direct, read_only=True)
 
-    def post(self, path: str, body: Mapping[str, Any], direct: Direct) -> Any:
-        """Have the daemon change something; where none runs, change it in the store by `direct`."""
-        return self._reach("POST", path, {"json": dict(body)}, direct, read_only=False)
+    def post(self, path: str, body: Mapping[str, Any], direct: Direct, *, read_only: bool = False) -> Any:
+        """Have the daemon change something; where none runs, change it in the store by `direct`.
+
+        `read_only`: it only asks, in more words than a query holds.
+        """
+        return self._reach("POST", path, {"json": dict(body)}, direct, read_only=read_only)
 
     def _reach(self, method: str, path: str, request: dict[str, Any], direct: Direct, *, read_only: bool) -> Any:
         from memonotify.store import control_socket, is_locked, is_shared

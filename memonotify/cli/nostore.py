@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from memonotify.errors import StoreUnusable
+from memonotify.past import Extent
 from memonotify.store.numbers import Counts, Seen
 
 
@@ -61,6 +62,14 @@ class NoStore:
 
     async def discard(self, _ids: Any) -> list[str]:
         """Change nothing."""
+        return []
+
+    async def extent(self, _selection: Any) -> Extent:
+        """Return that there is nothing."""
+        return Extent()
+
+    async def past(self, _selection: Any, **_where: Any) -> list[Any]:
+        """Return nothing."""
         return []
 
     async def counts(self) -> Counts:

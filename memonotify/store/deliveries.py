@@ -45,6 +45,7 @@ def delivery_row(new: NewDelivery) -> dict[str, Any]:
         "settled_at": None if new.state in _OPEN else micros(new.created_at),
         "reason": None if new.reason is None else new.reason.value,
         "detail": detail(new.detail or new.notification.render_error),
+        "replay": new.replay,
     }
 
 
@@ -406,4 +407,5 @@ def as_delivery(row: Row[Any]) -> Delivery:
         lease_until=optional_moment(row.lease_until),
         reason=None if row.reason is None else Reason(row.reason),
         detail=row.detail,
+        replay=row.replay,
     )

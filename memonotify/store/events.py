@@ -223,7 +223,7 @@ def unevaluated(connection: Connection, *, lease: str, now: datetime, after_seq:
         .order_by(events.c.seq)
         .limit(limit)
     )
-    return [_event(row) for row in found]
+    return [as_event(row) for row in found]
 
 
 def next_due(connection: Connection, lease: str) -> datetime | None:
@@ -260,7 +260,7 @@ def listed(
         query = query.join(decisions, decisions.c.event_seq == events.c.seq)
         query = query.where(decisions.c.rule == rule)
         query = query.order_by(decisions.c.event_seq.desc())
-    return [_event(row) for row in connection.execute(query.limit(limit))]
+    return [as_event(row) for row in connection.execute(query.limit(limit))]
 
 
 def found(connection: Connection, workspace: str | None, event_id: str) -> Event | None:
@@ -269,7 +269,7 @@ def found(connection: Connection, workspace: str | None, event_id: str) -> Event
     if workspace is not None:
         query = query.where(events.c.workspace == workspace)
     row = connection.execute(query.order_by(events.c.seq.desc()).limit(1)).first()
-    return None if row is None else _event(row)
+    return None if row is None else as_event(row)
 
 
 def named(connection: Connection, event_id: str, *, workspace: str | None, limit: int) -> list[Event]:
@@ -283,7 +283,7 @@ def named(connection: Connection, event_id: str, *, workspace: str | None, limit
         # Letter by letter, because LIKE does not tell cases apart in every database.
         begins = func.substr(events.c.event_id, 1, len(event_id)) == event_id
         rows = connection.execute(query.where(begins).order_by(events.c.event_id, events.c.seq)).all()
-    return [_event(row) for row in rows]
+    return [as_event(row) for row in rows]
 
 
 def wait_of(connection: Connection, seq: int) -> Wait | None:
@@ -301,19 +301,22 @@ def snapshots_of(connection: Connection, seq: int) -> list[Snapshot]:
     rows = connection.execute(
         select(snapshots).where(snapshots.c.event_seq == seq).order_by(snapshots.c.position, snapshots.c.path)
     )
-    return [
-        Snapshot(
-            path=row.path,
-            fetched_at=moment(row.fetched_at),
-            status=row.status,
-            body=None if row.body is None else decode(row.body),
-            reason=None if row.reason is None else Reason(row.reason),
-        )
-        for row in rows
-    ]
+    return [as_snapshot(row) for row in rows]
 
 
-def _event(row: Row[Any]) -> Event:
+def as_snapshot(row: Row[Any]) -> Snapshot:
+    """Return a row of the table as a value."""
+    return Snapshot(
+        path=row.path,
+        fetched_at=moment(row.fetched_at),
+        status=row.status,
+        body=None if row.body is None else decode(row.body),
+        reason=None if row.reason is None else Reason(row.reason),
+    )
+
+
+def as_event(row: Row[Any]) -> Event:
+    """Return a row of the table as a value."""
     body: Mapping[str, Any] = decode(row.body)
     return Event(
         workspace=row.workspace,

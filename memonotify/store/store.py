@@ -27,6 +27,7 @@ from memonotify.model import (
     Decision,
     Delivery,
     DeliveryState,
+    Document,
     Evaluation,
     Event,
     EventState,
@@ -40,6 +41,7 @@ from memonotify.model import (
     Snapshot,
     Wait,
 )
+from memonotify.past import Extent, Past, Selection
 from memonotify.store import (
     budgets,
     clockback,
@@ -47,6 +49,7 @@ from memonotify.store import (
     documents,
     events,
     failures,
+    history,
     nodes,
     numbers,
     orphans,
@@ -339,6 +342,30 @@ class Store:
     async def events_with_messages(self, rule: str, since: datetime) -> set[str]:
         """Return the ids of the events for which a rule has made a message since then."""
         return await self._read(deliveries.events_with_messages, rule, since)
+
+    # Looking back
+
+    async def extent(self, selection: Selection) -> Extent:
+        """Return how many events a selection has, and between which numbers they are."""
+        return await self._read(history.extent, selection)
+
+    async def past(
+        self, selection: Selection, *, after: int, last: int, limit: int, with_decisions: bool = False
+    ) -> list[Past]:
+        """Return events of a selection with what is kept of each, in order of arrival: behind number `after`, up to
+        number `last`; `with_decisions` also what was concluded for them."""
+        return await self._read(
+            history.page, selection, after=after, last=last, limit=limit, with_decisions=with_decisions
+        )
+
+    async def replay(
+        self, event: Event, new: Sequence[NewDelivery], documents: Sequence[Document] = ()
+    ) -> frozenset[str]:
+        """Write, in one transaction, what a replay of an evaluated event adds; return the ids that were not there yet.
+
+        Nothing is written where the event is gone, or still waits for its first evaluation.
+        """
+        return await self._write(history.replay, history.addition(event.seq, new, documents))
 
     # Deliveries
 

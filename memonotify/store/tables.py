@@ -137,6 +137,7 @@ deliveries = Table(
     Column("lease_until", BigInteger),
     Column("reason", Text),
     Column("detail", Text, nullable=False, server_default=""),
+    Column("replay", Text, nullable=False, server_default=""),
     _partial("ix_deliveries_pending", "channel", "due_at", where="state = 'pending'"),
     _partial("ix_deliveries_sending", "channel", "lease_until", where="state = 'sending'"),
     _partial("ix_deliveries_dead", "created_at", where="state = 'dead'"),

@@ -110,6 +110,20 @@ class _Clock:
         return 0.0
 
 
+def _collection(at: datetime) -> Snapshot:
+    """What the bank gave for the event."""
+    body = {
+        "id": "c-1",
+        "link": "https://client.memo.bank/collections/c-1",
+        "amount": 12050,
+        "currency": "EUR",
+        "local_iban": "FR7617338000010109143651430",
+        "scheduled_date": "2026-03-02",
+        "mandate": {"reference": "ABC123", "scheme": "core"},
+    }
+    return Snapshot(path="/v2/collections/c-1", fetched_at=at, status=200, body=body)
+
+
 async def _fill(path: Path) -> None:
     clock = _Clock()
     at = clock.now() - timedelta(minutes=5)
@@ -136,7 +150,9 @@ async def _fill(path: Path) -> None:
     async with Store(f"sqlite:///{path}", clock=clock) as store:
         await store.receive(event)
         (stored,) = await store.unevaluated()
-        await store.record(Evaluation(event=stored, evaluated_at=at, decisions=(decision,)))
+        await store.record(
+            Evaluation(event=stored, evaluated_at=at, decisions=(decision,), snapshots=(_collection(at),))
+        )
         (delivery,) = await store.claim("erp", limit=1, lease_s=30)
         attempt = Attempt(
             delivery_id=DELIVERY,
