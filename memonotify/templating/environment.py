@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -51,11 +51,16 @@ class Templates:
     """The compiler of one configuration: its folder of templates, locale and time zone.
 
     The same source compiles once. Every method raises CompileError with the line within the source, or with the file
-    for what stands in a template file.
+    for what stands in a template file. With `texts`, the files are these, by their names, and not those on disk.
+
+    `used` gathers the names of the files that what is compiled reads; whoever wants to know empties it before.
     """
 
-    def __init__(self, *, folder: Path | None, locale: str, timezone: str) -> None:
-        self._files = TemplateFiles(folder)
+    def __init__(
+        self, *, folder: Path | None, locale: str, timezone: str, texts: Mapping[str, str] | None = None
+    ) -> None:
+        self._files = TemplateFiles(folder, texts)
+        self.used: set[str] = set()
         self.filters = Filters(locale, timezone)
         self._environments: dict[Escape, Sandbox] = {
             Escape.NONE: Sandbox(loader=self._files),
@@ -71,6 +76,15 @@ class Templates:
     def global_names(self) -> frozenset[str]:
         """The names that every template knows without a context, such as `range`."""
         return frozenset(self._environments[Escape.NONE].globals)
+
+    @property
+    def asked(self) -> Mapping[str, bool]:
+        """The name of every file that was asked for, and whether there was a text for it."""
+        return self._files.asked
+
+    def source(self, name: str) -> str:
+        """Return the text of a file."""
+        return self._files.source(name)
 
     def expression(self, source: str, escape: Escape = Escape.NONE) -> Expression:
         """Compile one expression, such as a condition; `escape` matters only to its filters."""
@@ -110,6 +124,9 @@ class Templates:
             except Exception as error:  # any source may come, and in the end Python compiles it
                 raise compile_failure(error, source) from error
         found: _C = self._compiled[key]
+        self.used |= found.analysis.includes
+        if kind == "file":
+            self.used.add(source)
         return found
 
     def _expression(self, source: str, escape: Escape) -> Expression:
