@@ -95,6 +95,7 @@ class Api:
             web.get("/api/nodes", self._nodes),
             web.post("/api/deliveries/retry", self._retry),
             web.post("/api/deliveries/discard", self._discard),
+            web.post("/api/reload", self._reload),
         ]
 
     async def _status(self, _request: web.Request) -> web.Response:
@@ -115,6 +116,12 @@ class Api:
 
     async def _nodes(self, _request: web.Request) -> web.Response:
         return _answer(await self._operations.nodes())
+
+    async def _reload(self, _request: web.Request) -> web.Response:
+        reloaded = await self._operations.reload()
+        if reloaded.summary:
+            return _answer({"code": "files_wrong", "message": f"{reloaded.summary}.", **reloaded.json()}, 422)
+        return _answer(reloaded.json())
 
     async def _retry(self, request: web.Request) -> web.Response:
         return _answer({"ids": await self._operations.retry(**await _selection(request))})

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Final, Protocol, TypeVar
 
 from memonotify import __version__
-from memonotify.errors import StoreError
+from memonotify.errors import ControlError, StoreError
 from memonotify.model import Attempt, Clock, Delivery, DeliveryState, Event, EventState, Node
 from memonotify.store.numbers import ChannelNumbers, Counts
 
@@ -69,6 +69,15 @@ class Daemon(Protocol):
     def describe(self) -> Json: ...
     def breakers(self) -> Mapping[str, str]: ...
     def node(self) -> Node: ...
+    async def reload(self) -> Reloaded: ...
+
+
+class Reloaded(Protocol):
+    """What a reload did."""
+
+    @property
+    def summary(self) -> str: ...
+    def json(self) -> Json: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +169,16 @@ class Operations:
             return [node_json(self._daemon.node(), alive=True)]
         return [node_json(node, alive=node.lease_until > now) for node in found]
 
+    async def reload(self) -> Reloaded:
+        """Have the daemon load its rule files again.
+
+        Raises:
+            ControlError: there is no daemon.
+        """
+        if self._daemon is None:
+            raise ControlError("no daemon is running")
+        return await self._daemon.reload()
+
     async def status(self) -> Json:
         """Return one screen's worth: well or not and why, backlog, channels, last event."""
         counts = await self._store.counts()
@@ -169,6 +188,8 @@ class Operations:
             for row in channels
             if row["breaker"] == "open"
         ]
+        known = self._daemon.describe() if self._daemon is not None else {}
+        reasons += [_refused(file) for file in known.get("degraded", ())]
         dead = sum(row["dead"] for row in channels)
         if dead:
             reasons.append(f"{dead} dead letter{'s' if dead != 1 else ''}: memonotify deliveries --state dead")
@@ -188,8 +209,13 @@ class Operations:
             "backlog": counts.backlog,
             "last_event_at": _moment(counts.last_event_at),
             "channels": channels,
-            **(self._daemon.describe() if self._daemon is not None else {}),
+            **known,
         }
+
+
+def _refused(file: Json) -> str:
+    what = "its last good version is in force" if file["last_good"] else "none of its rules are in force"
+    return f"{file['file']} is wrong, {what}: {file['problems'][0]}"
 
 
 def _channel_json(numbers: ChannelNumbers | None) -> Json:

@@ -24,6 +24,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "discard": ("changes:discard", "Give dead letters up."),
     "channel": ("channel:channel", "List the channels, or send a test message."),
     "status": ("status:status", "Show on one screen whether all is well."),
+    "reload": ("reload:reload", "Have the running daemon load its rules again."),
     "nodes": ("nodes:nodes", "List the nodes on a store that several share."),
     "schema": ("schema:schema", "Print the JSON Schema of the configuration or the rules."),
     "bank": ("bank:bank", "Run a local stand-in for Memo Bank."),
