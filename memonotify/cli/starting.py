@@ -12,7 +12,7 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from memonotify.errors import ConfigError, Problem, StoreUnusable
+from memonotify.errors import ConfigError, Problem, StoreUnavailable, StoreUnusable
 
 if TYPE_CHECKING:
     from memonotify.config.loader import LoadedConfig
@@ -40,7 +40,13 @@ def load_to_serve(path: Path | None, *, node: str | None) -> tuple[LoadedConfig,
     if read.problems:
         raise ConfigError(in_order([*read.problems, *in_force.problems]))
     if in_force.refused or not in_force.versions:
-        kept = asyncio.run(_kept(config, node or socket.gethostname()))
+        try:
+            kept = asyncio.run(_kept(config, node or socket.gethostname()))
+        except StoreUnavailable as error:
+            if not in_force.problems:
+                return read.loaded, in_force
+            wrong = "\n".join(map(str, in_force.problems))
+            raise StoreUnavailable(f"{wrong}\nthe last good versions cannot be read now: {error}") from error
         in_force = load(config, restored(kept, config))
         if not all(refused.has_version for refused in in_force.refused):
             raise ConfigError(in_force.problems)

@@ -99,14 +99,19 @@ async def test_nothing_starts_where_a_file_has_no_good_version_and_every_problem
     assert len([line for line in err.splitlines() if f"{daemon.folder}/rules.yaml:" in line]) == 2
 
 
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 async def test_a_broken_file_starts_in_its_last_good_version_and_is_told_once(
-    make_daemon: MakeDaemon, bank: StandInBank, receivers: Receivers
+    make_daemon: MakeDaemon, bank: StandInBank, receivers: Receivers, kind: str, request: pytest.FixtureRequest
 ) -> None:
-    daemon = await make_daemon(RULE.replace("NAME", "first"), extra="on_failure: {channel: slack}\n")
+    on = {} if kind == "sqlite" else {"store": request.getfixturevalue("postgres_url"), "serve": ("--node", "n1")}
+    daemon = await make_daemon(RULE.replace("NAME", "first"), extra="on_failure: {channel: slack}\n", **on)
     (daemon.folder / "rules.yaml").write_text("rules: [")
     for _ in range(2):
         await daemon.run("reload")
     await daemon.kill()
+    if on:
+        # A node under another name, such as a new pod, takes what another has kept.
+        daemon._serve = ("--node", "n2")
     await daemon.start()
     await bank.raise_event("iban_created")
     await until(lambda: bool(receivers.http.get("/hook")), "a message")
