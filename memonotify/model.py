@@ -345,11 +345,15 @@ class FailureKind(StrEnum):
 
     DEAD_LETTER = "dead_letter"
     DECISION_FAILED = "decision_failed"
+    FILE_REFUSED = "file_refused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Something somebody must hear of. `channel` is empty where none is to blame; `seq` is the store's number."""
+    """Something somebody must hear of. `channel` is empty where none is to blame; `seq` is the store's number.
+
+    A refused file has a `file`, and neither event nor rule.
+    """
 
     kind: FailureKind
     workspace: str
@@ -361,6 +365,21 @@ class Failure:
     at: datetime
     seq: int = 0
     delivery_id: str = ""
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptFile:
+    """The last good version of a rule file as the store keeps it: its text, and those of its templates by name.
+
+    `path` is absolute. `breakage` is a digest of what is wrong with the file on disk, as far as somebody was told of
+    it; empty where nothing is.
+    """
+
+    path: str
+    text: str
+    templates: Mapping[str, str]
+    breakage: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

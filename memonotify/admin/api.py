@@ -115,6 +115,7 @@ class Api:
             web.post("/api/deliveries/retry", self._retry),
             web.post("/api/deliveries/discard", self._discard),
             web.post("/api/replay", self._replay),
+            web.post("/api/reload", self._reload),
         ]
 
     async def _status(self, _request: web.Request) -> web.Response:
@@ -154,6 +155,12 @@ class Api:
 
     async def _coverage(self, request: web.Request) -> web.Response:
         return _answer(await self._operations.seen(_filters(request).since))
+
+    async def _reload(self, _request: web.Request) -> web.Response:
+        reloaded = await self._operations.reload()
+        if reloaded.summary:
+            return _answer({"code": "files_wrong", "message": f"{reloaded.summary}.", **reloaded.json()}, 422)
+        return _answer(reloaded.json())
 
     async def _retry(self, request: web.Request) -> web.Response:
         return _answer({"ids": await self._operations.retry(**await _selection(request))})

@@ -85,6 +85,15 @@ class Daemon(Protocol):
     def breakers(self) -> Mapping[str, str]: ...
     def node(self) -> Node: ...
     def known(self) -> Known: ...
+    async def reload(self) -> Reloaded: ...
+
+
+class Reloaded(Protocol):
+    """What a reload did."""
+
+    @property
+    def summary(self) -> str: ...
+    def json(self) -> Json: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,6 +235,16 @@ class Operations:
         known = self._daemon.known() if self._daemon is not None else known or Known()
         return await explain_rule(self._store, known, name, since=since, workspace=workspace)
 
+    async def reload(self) -> Reloaded:
+        """Have the daemon load its rule files again.
+
+        Raises:
+            ControlError: there is no daemon.
+        """
+        if self._daemon is None:
+            raise ControlError("no daemon is running")
+        return await self._daemon.reload()
+
     async def status(self) -> Json:
         """Return one screen's worth: well or not and why, backlog, channels, last event."""
         counts = await self._store.counts()
@@ -235,6 +254,8 @@ class Operations:
             for row in channels
             if row["breaker"] == "open"
         ]
+        known = self._daemon.describe() if self._daemon is not None else {}
+        reasons += [_refused(file) for file in known.get("degraded", ())]
         dead = sum(row["dead"] for row in channels)
         if dead:
             reasons.append(f"{dead} dead letter{'s' if dead != 1 else ''}: memonotify deliveries --state dead")
@@ -255,8 +276,13 @@ class Operations:
             "last_event_at": _moment(counts.last_event_at),
             "free_bytes": None if (space := self._store.space()) is None else space.free_bytes,
             "channels": channels,
-            **(self._daemon.describe() if self._daemon is not None else {}),
+            **known,
         }
+
+
+def _refused(file: Json) -> str:
+    what = "its last good version is in force" if file["last_good"] else "none of its rules are in force"
+    return f"{file['file']} is wrong, {what}: {file['problems'][0]}"
 
 
 def _channel_json(numbers: ChannelNumbers | None) -> Json:

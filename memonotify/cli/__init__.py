@@ -29,6 +29,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "status": ("status:status", "Show on one screen whether all is well."),
     "coverage": ("coverage:coverage", "Show what no rule handles, and what never spoke."),
     "doctor": ("doctor:doctor", "Look at everything memonotify depends on, and say what to do."),
+    "reload": ("reload:reload", "Have the running daemon load its rules again."),
     "nodes": ("nodes:nodes", "List the nodes on a store that several share."),
     "migrate-store": ("migrate_store:migrate_store", "Move everything to another store, as to PostgreSQL."),
     "schema": ("schema:schema", "Print the JSON Schema of the configuration or the rules."),

@@ -139,6 +139,7 @@ def _config(fields: Fields, path: Path) -> Config:
         ),
         rules=sections.read_rules(fields, folder),
         templates=folder / fields.text("templates", checks.printable, "templates"),
+        watch=fields.flag("watch"),
         retention_s=sections.read_retention(fields),
         resource_types=sections.read_resource_types(fields.child("resource_types")),
     )

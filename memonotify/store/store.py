@@ -32,6 +32,7 @@ from memonotify.model import (
     Event,
     EventState,
     Failure,
+    KeptFile,
     NewDelivery,
     Node,
     QuotaGrant,
@@ -56,6 +57,7 @@ from memonotify.store import (
     paces,
     quotas,
     retention,
+    rulefiles,
     schema,
     traces,
 )
@@ -484,6 +486,25 @@ class Store:
     async def last_told_at(self) -> datetime | None:
         """Return when somebody was last told of a failure."""
         return await self._read(failures.last_told_at)
+
+    # The last good versions of rule files
+
+    async def kept_files(self, node: str) -> list[KeptFile]:
+        """Return what a node has kept; `node` is empty where the store serves one."""
+        return await self._read(rulefiles.of_node, node)
+
+    async def files_kept_elsewhere(self, node: str) -> list[KeptFile]:
+        """Return the newest that other nodes have kept of files of which this one has nothing."""
+        return await self._read(rulefiles.elsewhere, node)
+
+    async def keep_files(
+        self, node: str, files: Sequence[KeptFile], *, gone: Sequence[str], told: Sequence[tuple[str, str, Failure]]
+    ) -> None:
+        """Write a node's files, remove those that are gone, and write the failures that tell of a breakage.
+
+        Each failure comes with the path and the breakage; it is left out where another node has told of the same.
+        """
+        await self._write(rulefiles.keep, rulefiles.keeping(node, self._now(), files, gone, told))
 
     # The nodes on a store that several share
 

@@ -108,6 +108,7 @@ def upgrade() -> None:
         sa.Column("detail", sa.Text(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("delivery_id", sa.Text(), nullable=False),
+        sa.Column("file", sa.Text(), nullable=False, server_default=""),
         sa.Column("told_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_failures")),
         sqlite_autoincrement=True,
@@ -186,6 +187,16 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("delivery_id", "number", name=op.f("pk_attempts")),
         sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "rule_files",
+        sa.Column("node", sa.Text(), nullable=False),
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
+        sa.Column("templates", sa.Text(), nullable=False),
+        sa.Column("breakage", sa.Text(), nullable=False),
+        sa.Column("kept_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("node", "path", name=op.f("pk_rule_files")),
     )
     op.create_table(
         "decisions",
