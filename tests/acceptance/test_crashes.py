@@ -54,7 +54,7 @@ async def test_500_events_survive_20_kills(
         await daemon.kill()
         await daemon.start()
     await raising
-    await asyncio.wait_for(bank.idle(), 120)
+    await asyncio.wait_for(bank.idle(), 240)
 
     acknowledged = {post.event_id for post in bank.deliveries if post.status is not None and post.status < 300}
     assert len(acknowledged) == raised == EVENTS, "the bank came again until every event was taken"
@@ -62,7 +62,7 @@ async def test_500_events_survive_20_kills(
     def told() -> set[str]:
         return {received.json["event"] for received in receivers.http.get("/hook", [])}
 
-    await until(lambda: told() >= acknowledged, "every acknowledged event delivered", 60)
+    await until(lambda: told() >= acknowledged, "every acknowledged event delivered", 120)
     identities: dict[str, set[str]] = {}
     for received in receivers.http["/hook"]:
         identities.setdefault(received.json["event"], set()).add(received.identity)

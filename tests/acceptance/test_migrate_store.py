@@ -116,13 +116,14 @@ server: {listen: 127.0.0.1:0}
 admin: {listen: 127.0.0.1:0}
 workspaces: [{name: acme, tokens: [letmein]}]
 channels: {erp: {type: http, url: "http://127.0.0.1:1/"}}
-rules: [none/*.yaml]
+rules: [rules.yaml]
 """
 
 
 @pytest.mark.parametrize("command", ["serve", "status", "events", "retry"])
 def test_no_command_uses_an_unfinished_store(tmp_path: Path, command: str) -> None:
     (tmp_path / "config.yaml").write_text(_CONFIG, encoding="utf-8")
+    (tmp_path / "rules.yaml").write_text("rules: []\n", encoding="utf-8")
     fill(f"sqlite:///{tmp_path}/a.db", 10)
     program = [sys.executable, "-c", _SIGNALLED, str(int(signal.SIGINT)), "migrate-store"]
     assert migrate("sqlite:///a.db", "sqlite:///b.db", folder=tmp_path, command=program).returncode == 1
@@ -163,6 +164,7 @@ def test_the_last_line_says_what_to_do_with_the_configuration(tmp_path: Path) ->
     (tmp_path / "folder").mkdir()
     config = tmp_path / "folder" / "own.yaml"
     config.write_text(_CONFIG, encoding="utf-8")
+    (config.parent / "rules.yaml").write_text("rules: []\n", encoding="utf-8")
     fill(f"sqlite:///{tmp_path}/a.db", 1)
     for target, sentence in (
         ("sqlite:///folder/c.db", f"Now write the new address into {config} under `store`"),

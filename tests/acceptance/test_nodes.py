@@ -149,7 +149,7 @@ async def test_three_nodes_lose_nothing_while_the_database_restarts_and_nodes_di
     nodes[2].send(signal.SIGSTOP)
     await asyncio.sleep(LEASE_S + LEASE_S / 3 + 2)
     nodes[2].send(signal.SIGCONT)
-    await nodes[1].start()
+    await nodes[1].start(again=True)
     await posting
     raising = False
     await asyncio.gather(*trouble)

@@ -78,7 +78,7 @@ async def test_a_node_waits_for_another_that_migrates_however_long_it_takes(stor
 async def test_a_database_that_does_not_hold_every_character_is_refused(
     postgres_server: Postgres, clock: ManualClock
 ) -> None:
-    with database(postgres_server, "LATIN1") as url:
+    with database(postgres_server, encoding="LATIN1") as url:
         assert "holds text as LATIN1" in await _refusal(url, clock, StoreUnusable)
 
 
