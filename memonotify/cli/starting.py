@@ -32,7 +32,7 @@ def load_to_serve(path: Path | None, *, node: str | None) -> tuple[LoadedConfig,
     from memonotify.config.problems import in_order
     from memonotify.rules.inforce import load, restored
 
-    read = read_config(find_config(path), environ=os.environ, resolve=True)
+    read = read_config(find_config(path), environ=os.environ, resolve=True, rules_may_be_gone=True)
     if read.loaded is None:
         raise ConfigError(read.problems)
     config = read.loaded.config
@@ -48,7 +48,8 @@ def load_to_serve(path: Path | None, *, node: str | None) -> tuple[LoadedConfig,
             wrong = "\n".join(map(str, in_force.problems))
             raise StoreUnavailable(f"{wrong}\nthe last good versions cannot be read now: {error}") from error
         in_force = load(config, restored(kept, config))
-        if not all(refused.has_version for refused in in_force.refused):
+        is_without = bool(in_force.problems) and not in_force.versions
+        if is_without or not all(refused.has_version for refused in in_force.refused):
             raise ConfigError(in_force.problems)
     return read.loaded, in_force
 

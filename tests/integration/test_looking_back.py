@@ -276,7 +276,7 @@ async def test_a_file_that_is_wrong_and_a_rule_that_is_not_there_are_told(house:
 async def test_a_backtest_that_is_ended_early_shows_what_there_is_so_far(house: House) -> None:
     await _filled(house, *["collection_returned"] * 5)
     backtest = Backtest(
-        Ruleset(rules=house.app()._ruleset.rules),
+        Ruleset(rules=house.app().reloader.ruleset.rules),
         concerns=lambda _name: True,
         resource_types={},
         with_api=frozenset(),
@@ -420,13 +420,14 @@ async def test_the_running_daemon_asks_the_bank_anew_and_sends_at_once(
     home: House, bank: StandInBank, erp: tuple[Erp, int]
 ) -> None:
     app = home.app()
-    app.use_rules(replace(app._ruleset, rules=()))
+    in_force = app.reloader.in_force
+    app.reloader.in_force = replace(in_force, ruleset=replace(in_force.ruleset, rules=()))
     await app.start()
     try:
         bank.add_webhook(f"http://{app.webhook_address}/webhooks/acme", "letmein")
         event = await bank.raise_event("transfer_confirmed")
         await _until(lambda: app.store.events(), lambda found: found and found[0].evaluated_at)
-        app.use_rules(home.app()._ruleset)
+        app.reloader.in_force = in_force
         stored = await home.run("replay", event["id"], "--stored", "--dry-run")
         assert "the resource was not kept" in stored.stdout, stored.output
         ended = await home.run("replay", event["id"], "--yes")
