@@ -32,7 +32,7 @@ class Finding:
         return asdict(self) | {"health": str(self.health)}
 
 
-TODO: dict[Reason, str] = {
+WHAT_TO_DO: dict[Reason, str] = {
     Reason.TIMEOUT: "look at the network and the firewall between here and there",
     Reason.UNREACHABLE: "look at the name and the port in the configuration, and at the firewall",
     Reason.TLS: "look at the certificate there, at `security`, and at `ca_file` where an authority of your own signs",
@@ -45,4 +45,4 @@ TODO: dict[Reason, str] = {
 
 def todo_for(reason: Reason) -> str:
     """Return what to do about a failure of this Reason."""
-    return TODO.get(reason, "try again later; if it stays, ask whoever runs the other side")
+    return WHAT_TO_DO.get(reason, "try again later; if it stays, ask whoever runs the other side")
