@@ -88,7 +88,7 @@ class RulesFolder:
         return path
 
     def config(self, **changes: Any) -> Config:
-        return make_config(self.folder, **changes)
+        return a_config(self.folder, **changes)
 
     def load(self, *, files: list[Path] | None = None, **changes: Any) -> LoadedRules:
         config = a_config(self.folder, **changes)
