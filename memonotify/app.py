@@ -20,6 +20,7 @@ from aiohttp import web
 
 from memonotify import __version__
 from memonotify.admin.api import admin_app, control_app
+from memonotify.admin.known import Known
 from memonotify.admin.operations import Operations
 from memonotify.channels.registry import build
 from memonotify.clock import SharedClock, SystemClock
@@ -27,6 +28,7 @@ from memonotify.config.values import Config, Listen
 from memonotify.delivery.courier import Courier
 from memonotify.delivery.failures import Reporter
 from memonotify.engine.engine import Engine
+from memonotify.engine.replay import Replayer
 from memonotify.errors import StoreError, StoreUnusable
 from memonotify.headroom import Headroom
 from memonotify.intake.connections import connections
@@ -40,7 +42,10 @@ from memonotify.memobank.client import BankClient
 from memonotify.memobank.share import Share
 from memonotify.metrics import Metrics
 from memonotify.model import Clock, Event, Node, Role
+from memonotify.reloading.reloader import Reloader
+from memonotify.reloading.report import Reloaded, degraded
 from memonotify.rules.values import Ruleset
+from memonotify.rules.versions import InForce
 from memonotify.store import control_socket
 from memonotify.store.store import Store
 
@@ -65,7 +70,8 @@ def prepare_process() -> None:
 def keep_what_is_loaded() -> None:
     """Take what is there now out of the garbage collector's sight; called once, when the daemon has started.
 
-    Modules and compiled rules stay for good: each full collection would walk them all and hold the loop up.
+    Modules and compiled rules stay for good: each full collection would walk them all and hold the loop up. Where a
+    reload replaces rules of the start, some kilobytes of each are not given back, once; its own are collected.
     """
     gc.collect()
     gc.freeze()
@@ -76,7 +82,7 @@ class App:
 
     Args:
         config: where to listen, whom to tell, where to keep what.
-        ruleset: the rules in force at the start; `use_rules` puts others in their place.
+        rules: what is in force at the start; a bare Ruleset has no versions to go back to where an edit is wrong.
         role: what this daemon does where several share the store.
         node: its name among them; the machine's by default.
         clock, random_source: time and chance, handed in.
@@ -85,7 +91,7 @@ class App:
     def __init__(
         self,
         config: Config,
-        ruleset: Ruleset,
+        rules: InForce | Ruleset,
         *,
         role: Role = Role.ALL,
         node: str | None = None,
@@ -99,7 +105,6 @@ class App:
         self.metrics = Metrics()
         self.metrics.info.labels(__version__).set(1)
         self._random = random_source or random.Random()  # noqa: S311 - jitter, not secrecy
-        self._ruleset = ruleset
         self._stops: list[tuple[str, Callable[[], Awaitable[None]]]] = []
         self._started_at = self.clock.now()
         self.store = Store(config.store, clock=self.clock, metrics=self.metrics)
@@ -140,9 +145,18 @@ class App:
             **look,
         )
         self.courier.on_failures = self.reporter.wake
+        self.reloader = Reloader(
+            config,
+            rules if isinstance(rules, InForce) else InForce(ruleset=rules),
+            shelf=self.store,
+            node=self._node if self.store.is_shared else "",
+            clock=self.clock,
+            metrics=self.metrics,
+            on_failures=self.reporter.wake,
+        )
         self.engine = Engine(
             store=self.store,
-            ruleset=lambda: self._ruleset,
+            ruleset=lambda: self.reloader.ruleset,
             banks=self.banks,
             resource_types=config.resource_types,
             retry=config.retry,
@@ -168,6 +182,17 @@ class App:
             channels={name: channel.type for name, channel in config.channels.items()},
             clock=self.clock,
             daemon=self,
+            replays=Replayer(
+                store=self.store,
+                ruleset=lambda: self.reloader.ruleset,
+                banks=self.banks,
+                with_api=frozenset(self.banks),
+                resource_types=config.resource_types,
+                retry=config.retry,
+                clock=self.clock,
+                random=self._random,
+                wake=self.courier.wake,
+            ),
         )
         self.janitor = Janitor(
             store=self.store,
@@ -223,7 +248,7 @@ class App:
             name=self._node,
             version=__version__,
             role=str(self.role),
-            rules=self._ruleset.digest[:12],
+            rules=self.reloader.ruleset.digest[:12],
             started_at=self._started_at,
             seen_at=self._started_at,
             lease_until=self._started_at,
@@ -275,6 +300,7 @@ class App:
         await self._start_servers()
         if self.role is not Role.WORKER:
             await self._start_part("intake", self.intake)
+        await self._start_part("reloader", self.reloader)
         logger().info(
             "daemon_started",
             version=__version__,
@@ -282,7 +308,7 @@ class App:
             admin=self.admin_address,
             store=self.store.name,
             role=str(self.role),
-            rules=len(self._ruleset.rules),
+            rules=len(self.reloader.ruleset.rules),
             channels=len(self.channels),
         )
 
@@ -351,10 +377,6 @@ class App:
     async def __aexit__(self, *_exc: object) -> None:
         await self.stop()
 
-    def use_rules(self, ruleset: Ruleset) -> None:
-        """Put other rules in force; events in flight finish under those they started with."""
-        self._ruleset = ruleset
-
     # What the operations ask of the daemon.
 
     def wake(self, channels: Sequence[str]) -> None:
@@ -365,6 +387,16 @@ class App:
         """Return each channel's breaker: closed, open or half-open."""
         return {name: str(state) for name, state in self.courier.breakers().items()}
 
+    def known(self) -> Known:
+        """Return what explanations know beside the store."""
+        return Known(
+            rules=self.reloader.ruleset,
+            banks=self.banks,
+            resource_types=self.config.resource_types,
+            away=self.engine.away(),
+            runs=True,
+        )
+
     def describe(self) -> dict[str, Any]:
         """Return what only the running daemon knows."""
         return {
@@ -374,20 +406,27 @@ class App:
             "leads": self.store.leads,
             "webhook": self.webhook_address,
             "admin": self.admin_address,
-            "rules": len(self._ruleset.rules),
+            "rules": len(self.reloader.ruleset.rules),
+            "degraded": degraded(self.reloader.in_force.refused),
             "workspaces": [
                 {"name": name, "clock_offset_s": round(bank.clock_offset_s, 1)} for name, bank in self.banks.items()
             ],
         }
+
+    async def reload(self) -> Reloaded:
+        """Load the rule files again; events in flight finish under the rules they started with."""
+        return await self.reloader.reload("command")
 
     def is_alive(self, within_s: float) -> bool:
         """Whether the store's writer has moved within that time; the loop is alive where this is asked."""
         return self.store.writer_alive(within_s)
 
     async def ready(self) -> tuple[bool, dict[str, Any]]:
-        """Return whether an event could be stored now, and why not."""
-        node = {"node": self._node, "role": str(self.role)} if self.store.is_shared else {}
+        """Return whether an event could be stored now and why not, and the files that are wrong, which is no reason."""
+        more: dict[str, Any] = {"node": self._node, "role": str(self.role)} if self.store.is_shared else {}
+        if self.reloader.in_force.refused:
+            more["degraded"] = degraded(self.reloader.in_force.refused)
         with contextlib.suppress(StoreError):
             await self.store.check_writable()
-            return True, {"ready": True, **node}
-        return False, {"ready": False, "reason": "the store cannot be written", **node}
+            return True, {"ready": True, **more}
+        return False, {"ready": False, "reason": "the store cannot be written", **more}

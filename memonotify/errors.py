@@ -13,6 +13,7 @@
     │   └── SendError          a channel's receiver
     ├── ListenError            an address to listen on cannot be had
     ├── ControlError           the running daemon refused or did not answer a command
+    │   └── NotFound           what was asked for by its name is not there
     └── StandInError           the local stand-in of the bank could not do what was asked
 
 Library errors are translated where the library is called, nowhere else. "No rule matched", "duplicate" and "field
@@ -222,6 +223,10 @@ class ListenError(MemonotifyError):
 
 class ControlError(MemonotifyError):
     """The running daemon refused a command or did not answer it."""
+
+
+class NotFound(ControlError):  # noqa: N818 - the word that a person reads
+    """What was asked for by its name is not there; says what is, where something is near."""
 
 
 class StandInError(MemonotifyError):

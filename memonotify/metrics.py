@@ -92,6 +92,18 @@ class Metrics:
             ["workspace"],
             registry=registry,
         )
+        self.rules = Gauge("memonotify_rules", "Rules in force", registry=registry)
+        self.files_refused = Gauge(
+            "memonotify_rule_files_refused",
+            "Rule files that are wrong as they are on disk; of each the last good version is in force, if it has one",
+            registry=registry,
+        )
+        self.reloads = Counter(
+            "memonotify_reloads",
+            "Loads of the rules while running: ok, refused (a file was wrong) or failed (a fault of memonotify)",
+            ["result"],
+            registry=registry,
+        )
         self.store_commits = Counter("memonotify_store_commits", "Transactions committed", registry=registry)
         self.store_errors = Counter("memonotify_store_errors", "Transactions that failed", registry=registry)
         self.purged = Counter("memonotify_events_purged", "Events removed by retention", registry=registry)

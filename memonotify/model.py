@@ -69,6 +69,16 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """What an event that is not evaluated waits for: its moment, and the node that has it (empty: none of several, or
+    the only one that there is). `in_order`: only the node that leads may evaluate it."""
+
+    due_at: datetime
+    lease: str = ""
+    in_order: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """What one fetch brought: the resource, or one look-up of a rule. `body` is None where there was nothing (404)
     or where the bank stayed away (`reason` says why)."""
@@ -115,7 +125,7 @@ class NewDelivery:
     """A delivery to write. Its id is derived from where it comes from, so deciding twice makes the same one.
 
     `identity` is empty where it is the id itself; the part of a message that goes on for a refused recipient alone
-    keeps the identity of the whole.
+    keeps the identity of the whole. `replay` says that a replay made it, and how; empty for all others.
     """
 
     id: str
@@ -132,11 +142,16 @@ class NewDelivery:
     attempts: int = 0
     reason: Reason | None = None
     detail: str = ""
+    replay: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """A delivery's life as the store knows it. `identity` is what the receiver sees as the message's id."""
+    """A delivery's life as the store knows it. `identity` is what the receiver sees as the message's id.
+
+    `replay` is empty where the event's own evaluation made it; `added`, where a replay did; `resent`, where one that
+    sends once more what was sent, with a colon and its label if it has one.
+    """
 
     id: str
     identity: str
@@ -156,6 +171,7 @@ class Delivery:
     lease_until: datetime | None = None
     reason: Reason | None = None
     detail: str = ""
+    replay: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +213,16 @@ class Outcome(StrEnum):
     MATCHED = "matched"
     NOT_MATCHED = "not_matched"
     UNCHANGED = "unchanged"
+    SUPPRESSED = "suppressed"
     FAILED = "failed"
+
+
+class Mode(StrEnum):
+    """live: speaks. shadow: decides and counts, and sends nothing. off: is passed over."""
+
+    LIVE = "live"
+    SHADOW = "shadow"
+    OFF = "off"
 
 
 class Role(StrEnum):
@@ -259,6 +284,18 @@ class Recorded(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Falsehood:
+    """Why a condition does not hold: its first part that is false, and what stood on its sides, each with its value."""
+
+    condition: str
+    values: tuple[tuple[str, str], ...] = ()
+
+    def __str__(self) -> str:
+        told = ", ".join(f"{source} is {value}" for source, value in self.values)
+        return f"{self.condition} is false" + (f": {told}" if told else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StateChange:
     """A policy's remembered answer for a key goes from `old` (None: unknown) to `new`, or the evaluation is void."""
 
@@ -288,12 +325,16 @@ class Fault:
 class Decision:
     """What the engine concluded for one rule whose match fits, and the messages it made.
 
+    `detail` says in a sentence why it is silent or failed; `falsehood` is the same in parts where a condition is false.
+    `key` is the one it remembers by, where it has a memory and came so far.
     `faults` are the texts that failed on the way; they are not stored, for `detail` and the messages say it too.
     """
 
     rule: str
     outcome: Outcome
     detail: str = ""
+    falsehood: Falsehood | None = None
+    key: str = ""
     deliveries: tuple[NewDelivery, ...] = ()
     change: StateChange | None = None
     faults: tuple[Fault, ...] = ()
@@ -304,11 +345,15 @@ class FailureKind(StrEnum):
 
     DEAD_LETTER = "dead_letter"
     DECISION_FAILED = "decision_failed"
+    FILE_REFUSED = "file_refused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Something somebody must hear of. `channel` is empty where none is to blame; `seq` is the store's number."""
+    """Something somebody must hear of. `channel` is empty where none is to blame; `seq` is the store's number.
+
+    A refused file has a `file`, and neither event nor rule.
+    """
 
     kind: FailureKind
     workspace: str
@@ -320,6 +365,21 @@ class Failure:
     at: datetime
     seq: int = 0
     delivery_id: str = ""
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptFile:
+    """The last good version of a rule file as the store keeps it: its text, and those of its templates by name.
+
+    `path` is absolute. `breakage` is a digest of what is wrong with the file on disk, as far as somebody was told of
+    it; empty where nothing is.
+    """
+
+    path: str
+    text: str
+    templates: Mapping[str, str]
+    breakage: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from fakes import ManualClock
 
 from memonotify.errors import FetchError, Reason, RenderError, StoreUnavailable
-from memonotify.model import Document, Event, Recorded, Snapshot
+from memonotify.model import Document, Event, Falsehood, Recorded, Snapshot
 from memonotify.rules.match import Match
 from memonotify.rules.values import Entry, Rule
 
@@ -38,6 +38,9 @@ class Fn:
 
     def holds(self, context):
         return bool(self._call(context))
+
+    def first_false(self, context):
+        return Falsehood(condition=self.source)
 
 
 def fn(run, *names):

@@ -59,6 +59,9 @@ class FakeChannel:
         self.on_send: Callable[[], None] = lambda: None
         self.in_flight = self.most_in_flight = 0
 
+    async def probe(self) -> None:
+        return
+
     async def send(self, payload: Mapping[str, Any], *, identity: str) -> Receipt:
         self.got.append((payload, identity))
         self.on_send()

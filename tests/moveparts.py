@@ -98,6 +98,7 @@ def a_delivery_row(name: str, **fields: Any) -> Values:
         "lease_until": None,
         "reason": None,
         "detail": "",
+        "replay": "",
     }
     assert set(fields) <= set(row)
     return tuple({**row, **fields}.values())
@@ -157,6 +158,7 @@ def _a_failure_row(seq: int, **fields: Any) -> Values:
         "detail": "no answer",
         "at": NOW,
         "delivery_id": "",
+        "file": "",
         "told_at": None,
     }
     return tuple({**row, **fields}.values())

@@ -14,7 +14,8 @@ from typing import Any, Final
 from aiohttp import web
 
 from memonotify.admin.operations import Filters, Operations
-from memonotify.errors import MemonotifyError
+from memonotify.admin.replaying import order_of
+from memonotify.errors import MemonotifyError, NotFound
 from memonotify.metrics import Metrics
 from memonotify.secret import Secret
 
@@ -37,17 +38,32 @@ def _refuse(status: int, code: str, message: str) -> web.Response:
     return _answer({"code": code, "message": message}, status)
 
 
-def _filters(request: web.Request) -> Filters:
-    query = request.query
-    unknown = set(query) - {"state", "rule", "channel", "workspace", "event_id", "since", "limit"}
+def _only(request: web.Request, *names: str) -> None:
+    unknown = set(request.query) - set(names)
     if unknown:
         raise _Bad(f"{min(unknown)} is not a filter")
+
+
+def _since(request: web.Request) -> datetime | None:
     try:
-        since = datetime.fromisoformat(query["since"]) if "since" in query else None
+        since = datetime.fromisoformat(request.query["since"]) if "since" in request.query else None
     except ValueError:
         raise _Bad("since is not an ISO 8601 moment") from None
     if since is not None and since.tzinfo is None:
         raise _Bad("since has no zone")
+    return since
+
+
+def _fetch(request: web.Request) -> bool:
+    fetch = request.query.get("fetch", "false")
+    if fetch not in ("true", "false"):
+        raise _Bad("fetch is true or false")
+    return fetch == "true"
+
+
+def _filters(request: web.Request) -> Filters:
+    query = request.query
+    _only(request, "state", "rule", "channel", "workspace", "event_id", "since", "limit")
     limit = query.get("limit", "50")
     if not limit.isdecimal() or not 1 <= int(limit) <= MAX_LIMIT:
         raise _Bad(f"limit is not a number from 1 to {MAX_LIMIT}")
@@ -57,7 +73,7 @@ def _filters(request: web.Request) -> Filters:
         channel=query.get("channel"),
         workspace=query.get("workspace"),
         event_id=query.get("event_id"),
-        since=since,
+        since=_since(request),
         limit=int(limit),
     )
 
@@ -89,12 +105,17 @@ class Api:
         return [
             web.get("/api/status", self._status),
             web.get("/api/events", self._events),
+            web.get("/api/events/{id}/why", self._why_event),
+            web.get("/api/rules/{name}/why", self._why_rule),
             web.get("/api/deliveries", self._deliveries),
             web.get("/api/deliveries/{id}", self._delivery),
             web.get("/api/channels", self._channels),
             web.get("/api/nodes", self._nodes),
+            web.get("/api/coverage", self._coverage),
             web.post("/api/deliveries/retry", self._retry),
             web.post("/api/deliveries/discard", self._discard),
+            web.post("/api/replay", self._replay),
+            web.post("/api/reload", self._reload),
         ]
 
     async def _status(self, _request: web.Request) -> web.Response:
@@ -102,6 +123,22 @@ class Api:
 
     async def _events(self, request: web.Request) -> web.Response:
         return _answer(await self._operations.events(_filters(request)))
+
+    async def _why_event(self, request: web.Request) -> web.Response:
+        _only(request, "workspace", "rule", "fetch")
+        query = request.query
+        story = await self._operations.why_event(
+            request.match_info["id"], workspace=query.get("workspace"), rule=query.get("rule"), fetch=_fetch(request)
+        )
+        return _answer(story)
+
+    async def _why_rule(self, request: web.Request) -> web.Response:
+        _only(request, "workspace", "since")
+        since = _since(request)
+        if since is None:
+            raise _Bad("since is missing")
+        name, workspace = request.match_info["name"], request.query.get("workspace")
+        return _answer(await self._operations.why_rule(name, since=since, workspace=workspace))
 
     async def _deliveries(self, request: web.Request) -> web.Response:
         return _answer(await self._operations.deliveries(_filters(request)))
@@ -116,11 +153,27 @@ class Api:
     async def _nodes(self, _request: web.Request) -> web.Response:
         return _answer(await self._operations.nodes())
 
+    async def _coverage(self, request: web.Request) -> web.Response:
+        return _answer(await self._operations.seen(_filters(request).since))
+
+    async def _reload(self, _request: web.Request) -> web.Response:
+        reloaded = await self._operations.reload()
+        if reloaded.summary:
+            return _answer({"code": "files_wrong", "message": f"{reloaded.summary}.", **reloaded.json()}, 422)
+        return _answer(reloaded.json())
+
     async def _retry(self, request: web.Request) -> web.Response:
         return _answer({"ids": await self._operations.retry(**await _selection(request))})
 
     async def _discard(self, request: web.Request) -> web.Response:
         return _answer({"ids": await self._operations.discard(**await _selection(request))})
+
+    async def _replay(self, request: web.Request) -> web.Response:
+        try:
+            body = await request.json()
+        except ValueError:
+            raise _Bad("the body is not JSON") from None
+        return _answer(await self._operations.replay(order_of(body)))
 
 
 @web.middleware
@@ -129,6 +182,8 @@ async def _errors(request: web.Request, handler: _Handler) -> web.StreamResponse
         return await handler(request)
     except (_Bad, ValueError) as bad:
         return _refuse(400, "bad_request", f"{bad}.")
+    except NotFound as error:
+        return _refuse(404, "not_found", f"{error}.")
     except web.HTTPException as error:
         return _refuse(error.status, error.reason.lower().replace(" ", "_"), f"{error.reason}.")
     except MemonotifyError as error:

@@ -12,17 +12,24 @@ from datetime import datetime
 from typing import Any, Final, Protocol, TypeVar
 
 from memonotify import __version__
-from memonotify.errors import StoreError
+from memonotify.admin.explaining import Records as Stories
+from memonotify.admin.explaining import explain_event, explain_rule
+from memonotify.admin.known import Known
+from memonotify.admin.records import attempt_json, delivery_json, event_json
+from memonotify.admin.records import moment_text as _moment
+from memonotify.admin.replaying import page_json
+from memonotify.errors import ControlError, StoreError
 from memonotify.model import Attempt, Clock, Delivery, DeliveryState, Event, EventState, Node
-from memonotify.store.numbers import ChannelNumbers, Counts
+from memonotify.past import ReplayOrder, ReplayPage
+from memonotify.store.numbers import ChannelNumbers, Counts, Seen, Space
 
 _MOST_AT_ONCE: Final = 100_000
 Json = dict[str, Any]
 _State = TypeVar("_State", EventState, DeliveryState)
 
 
-class Records(Protocol):
-    """What is used of the store."""
+class Records(Stories, Protocol):
+    """What is used of the store, beside what an explanation asks."""
 
     async def events(
         self,
@@ -60,6 +67,14 @@ class Records(Protocol):
     async def channel_stats(self) -> dict[str, ChannelNumbers]: ...
     async def check_writable(self) -> None: ...
     async def nodes(self) -> list[Node]: ...
+    async def seen(self, since: datetime | None) -> Seen: ...
+    def space(self) -> Space | None: ...
+
+
+class Replays(Protocol):
+    """Who evaluates stored events again."""
+
+    async def replay(self, order: ReplayOrder) -> ReplayPage: ...
 
 
 class Daemon(Protocol):
@@ -69,6 +84,16 @@ class Daemon(Protocol):
     def describe(self) -> Json: ...
     def breakers(self) -> Mapping[str, str]: ...
     def node(self) -> Node: ...
+    def known(self) -> Known: ...
+    async def reload(self) -> Reloaded: ...
+
+
+class Reloaded(Protocol):
+    """What a reload did."""
+
+    @property
+    def summary(self) -> str: ...
+    def json(self) -> Json: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +112,17 @@ class Filters:
 class Operations:
     """Lists and changes, on one store. `channels` maps a channel's name to its type."""
 
-    def __init__(self, store: Records, *, channels: Mapping[str, str], clock: Clock, daemon: Daemon | None) -> None:
-        self._store = store
+    def __init__(
+        self,
+        store: Records,
+        *,
+        channels: Mapping[str, str],
+        clock: Clock,
+        daemon: Daemon | None,
+        replays: Replays | None = None,
+    ) -> None:
+        self.store = self._store = store
+        self._replays = replays
         self._channels = channels
         self._clock = clock
         self._daemon = daemon
@@ -139,6 +173,12 @@ class Operations:
         chosen = await self._dead(rule, channel) if dead else list(ids)
         return await self._store.discard(chosen) if chosen else []
 
+    async def replay(self, order: ReplayOrder) -> Json:
+        """Evaluate a page of stored events again; say what is sent, and what stays and why."""
+        if self._replays is None:
+            raise ControlError("there are no rules here to replay with")
+        return page_json(await self._replays.replay(order))
+
     async def _dead(self, rule: str | None, channel: str | None) -> list[str]:
         found = await self._store.deliveries(state=DeliveryState.DEAD, rule=rule, channel=channel, limit=_MOST_AT_ONCE)
         return [delivery.id for delivery in found]
@@ -160,6 +200,51 @@ class Operations:
             return [node_json(self._daemon.node(), alive=True)]
         return [node_json(node, alive=node.lease_until > now) for node in found]
 
+    async def seen(self, since: datetime | None) -> Json:
+        """Return what the store has seen since then, or ever: event types with their counts, rules that spoke, channels
+        that delivered."""
+        found = await self._store.seen(since)
+        return {
+            "event_types": {
+                name: {"resource_type": resource_type, "count": count}
+                for name, resource_type, count in found.event_types
+            },
+            "rules": sorted(found.rules),
+            "channels": sorted(found.channels),
+        }
+
+    async def why_event(
+        self, event_id: str, *, workspace: str | None, rule: str | None, fetch: bool, known: Known | None = None
+    ) -> Json:
+        """Return why an event led to what it did. `known` stands for what the daemon knows, where none runs.
+
+        Raises:
+            NotFound: there is no such event, or no such rule.
+        """
+        known = self._daemon.known() if self._daemon is not None else known or Known()
+        return await explain_event(
+            self._store, known, self._clock, event_id, workspace=workspace, rule=rule, fetch=fetch
+        )
+
+    async def why_rule(self, name: str, *, since: datetime, workspace: str | None, known: Known | None = None) -> Json:
+        """Return why a rule stayed silent since a moment.
+
+        Raises:
+            NotFound: there is no such rule.
+        """
+        known = self._daemon.known() if self._daemon is not None else known or Known()
+        return await explain_rule(self._store, known, name, since=since, workspace=workspace)
+
+    async def reload(self) -> Reloaded:
+        """Have the daemon load its rule files again.
+
+        Raises:
+            ControlError: there is no daemon.
+        """
+        if self._daemon is None:
+            raise ControlError("no daemon is running")
+        return await self._daemon.reload()
+
     async def status(self) -> Json:
         """Return one screen's worth: well or not and why, backlog, channels, last event."""
         counts = await self._store.counts()
@@ -169,6 +254,8 @@ class Operations:
             for row in channels
             if row["breaker"] == "open"
         ]
+        known = self._daemon.describe() if self._daemon is not None else {}
+        reasons += [_refused(file) for file in known.get("degraded", ())]
         dead = sum(row["dead"] for row in channels)
         if dead:
             reasons.append(f"{dead} dead letter{'s' if dead != 1 else ''}: memonotify deliveries --state dead")
@@ -187,9 +274,15 @@ class Operations:
             "now": _moment(self._clock.now()),
             "backlog": counts.backlog,
             "last_event_at": _moment(counts.last_event_at),
+            "free_bytes": None if (space := self._store.space()) is None else space.free_bytes,
             "channels": channels,
-            **(self._daemon.describe() if self._daemon is not None else {}),
+            **known,
         }
+
+
+def _refused(file: Json) -> str:
+    what = "its last good version is in force" if file["last_good"] else "none of its rules are in force"
+    return f"{file['file']} is wrong, {what}: {file['problems'][0]}"
 
 
 def _channel_json(numbers: ChannelNumbers | None) -> Json:
@@ -211,26 +304,6 @@ def _state(kind: type[_State], text: str | None) -> _State | None:
     return kind(text)
 
 
-def _moment(at: datetime | None) -> str | None:
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z") if at is not None else None
-
-
-def event_json(event: Event) -> Json:
-    """Return an event as lists show it."""
-    return {
-        "id": event.id,
-        "workspace": event.workspace,
-        "event_type": event.event_type,
-        "resource_type": event.resource_type,
-        "resource_id": event.resource_id,
-        "date": event.date,
-        "received_at": _moment(event.received_at),
-        "evaluated_at": _moment(event.evaluated_at),
-        "state": str(event.state),
-        "client": event.client,
-    }
-
-
 def node_json(node: Node, *, alive: bool) -> Json:
     """Return a node as lists show it."""
     return {
@@ -245,37 +318,4 @@ def node_json(node: Node, *, alive: bool) -> Json:
         "seen_at": _moment(node.seen_at),
         "lease_until": _moment(node.lease_until),
         "lease": node.lease,
-    }
-
-
-def delivery_json(delivery: Delivery) -> Json:
-    """Return a delivery as lists show it; its message is left out."""
-    return {
-        "id": delivery.id,
-        "event_id": delivery.event_id,
-        "workspace": delivery.workspace,
-        "rule": delivery.rule,
-        "branch": str(delivery.branch),
-        "channel": delivery.channel,
-        "state": str(delivery.state),
-        "attempts": delivery.attempts,
-        "created_at": _moment(delivery.created_at),
-        "due_at": _moment(delivery.due_at),
-        "settled_at": _moment(delivery.settled_at),
-        "reason": str(delivery.reason) if delivery.reason else None,
-        "detail": delivery.detail,
-        "identity": delivery.identity,
-    }
-
-
-def attempt_json(attempt: Attempt) -> Json:
-    """Return one try as a delivery's details show it."""
-    return {
-        "number": attempt.number,
-        "started_at": _moment(attempt.started_at),
-        "ended_at": _moment(attempt.ended_at),
-        "ok": attempt.ok,
-        "reason": str(attempt.reason) if attempt.reason else None,
-        "status": attempt.status,
-        "detail": attempt.detail,
     }

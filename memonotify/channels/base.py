@@ -26,6 +26,14 @@ class Channel(Protocol):
         """
         ...
 
+    async def probe(self) -> None:
+        """Find out whether the receiver can be reached as configured, as far as that goes without sending anything.
+
+        Raises:
+            SendError: it cannot.
+        """
+        ...
+
     async def close(self) -> None:
         """Let go of connections. Never raises."""
         ...

@@ -76,6 +76,18 @@ class EmailChannel:
         finally:
             self._connections.give_back(smtp)
 
+    async def probe(self) -> None:
+        """Connect, encrypt and log in as configured, and send nothing.
+
+        Raises:
+            SendError: one of these failed.
+        """
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                self._connections.give_back(await self._connections.open())
+        except TimeoutError as error:
+            raise SendError(Reason.TIMEOUT, f"no connection within {self._timeout_s:g} s") from error
+
     async def close(self) -> None:
         """Take leave of the server. Never raises."""
         await self._connections.close()

@@ -14,6 +14,7 @@ import httpx
 
 from memonotify.channels.caller import USER_AGENT, Caller
 from memonotify.channels.header_text import clean, is_name
+from memonotify.channels.reach import reach
 from memonotify.channels.redaction import Redactor
 from memonotify.channels.signing import Signer
 from memonotify.channels.web_address import basic_credentials, parse_address, secrets_of, with_path
@@ -46,6 +47,8 @@ class HttpChannel:
         secrets = [*secrets_of(self._url), *(value for name, value in values.items() if name not in _PUBLIC)]
         if config.signing_secret is not None:
             secrets.append(config.signing_secret.reveal())
+        self._ca_file = config.ca_file
+        self._timeout_s = config.timeout_s
         self._redactor = Redactor(secrets)
         self._headers = self._standing_headers(values)
         self._caller = Caller(
@@ -84,6 +87,14 @@ class HttpChannel:
         signed = self._signer.headers(identity, self._clock.now(), body)
         answer = await self._caller.call(self._method, url, [*headers.items(), *signed], body)
         return Receipt(status=answer.status, detail=self._redactor.shown(answer.body) if answer.body else "")
+
+    async def probe(self) -> None:
+        """Connect to the receiver's host, and send nothing.
+
+        Raises:
+            SendError: it cannot be reached, or its certificate is not accepted.
+        """
+        await reach(self._url, ca_file=self._ca_file, timeout_s=self._timeout_s)
 
     async def close(self) -> None:
         """Let go of the connections."""

@@ -14,6 +14,7 @@ from typing import Any, Final
 import httpx
 
 from memonotify.channels.caller import USER_AGENT, Answer, Caller
+from memonotify.channels.reach import reach
 from memonotify.channels.redaction import Redactor
 from memonotify.channels.slack_limits import fit
 from memonotify.channels.web_address import parse_address, secrets_of
@@ -41,6 +42,7 @@ class SlackChannel:
         """
         self.name = config.name
         self._url = parse_address(config.url)
+        self._timeout_s = config.timeout_s
         self._redactor = Redactor(secrets_of(self._url))
         self._caller = Caller(
             timeout_s=config.timeout_s,
@@ -69,6 +71,14 @@ class SlackChannel:
                 status=answer.status,
             )
         return Receipt(status=answer.status, detail=self._redactor.shown(answer.body))
+
+    async def probe(self) -> None:
+        """Connect to Slack, and post nothing: whether the webhook still exists only a message would tell.
+
+        Raises:
+            SendError: it cannot be reached, or its certificate is not accepted.
+        """
+        await reach(self._url, ca_file=None, timeout_s=self._timeout_s)
 
     async def close(self) -> None:
         """Let go of the connections."""

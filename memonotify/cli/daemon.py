@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -49,9 +49,31 @@ class Reach:
         asked = {name: str(value) for name, value in query.items() if value is not None}
         return self._reach("GET", path, {"params": asked}, direct, read_only=True)
 
-    def post(self, path: str, body: Mapping[str, Any], direct: Direct) -> Any:
-        """Have the daemon change something; where none runs, change it in the store by `direct`."""
-        return self._reach("POST", path, {"json": dict(body)}, direct, read_only=False)
+    def post(self, path: str, body: Mapping[str, Any], direct: Direct, *, read_only: bool = False) -> Any:
+        """Have the daemon change something; where none runs, change it in the store by `direct`.
+
+        `read_only`: it only asks, in more words than a query holds.
+        """
+        return self._reach("POST", path, {"json": dict(body)}, direct, read_only=read_only)
+
+    def tell(self, path: str, *, also: Collection[int] = ()) -> Any:
+        """Have the daemon do what only it can, and return what it answers; a status of `also` is an answer as well.
+
+        Raises:
+            ControlError: no daemon runs here.
+        """
+        from memonotify.store import control_socket, is_locked, is_shared
+
+        socket = control_socket(self._config.store, self._config.path)
+        deadline = time.monotonic() + self._starting_s
+        while True:
+            try:
+                return self._ask(socket, "POST", path, {}, also)
+            except _NotThere:
+                is_starting = not is_shared(self._config.store) and is_locked(self._config.store)
+                if not is_starting or time.monotonic() > deadline:
+                    raise ControlError(f"no daemon listens on {socket}; memonotify serve starts one") from None
+                time.sleep(_POLL_S)
 
     def _reach(self, method: str, path: str, request: dict[str, Any], direct: Direct, *, read_only: bool) -> Any:
         from memonotify.store import control_socket, is_locked, is_shared
@@ -104,7 +126,7 @@ class Reach:
         finally:
             await store.close()
 
-    def _ask(self, socket: Path, method: str, path: str, request: dict[str, Any]) -> Any:
+    def _ask(self, socket: Path, method: str, path: str, request: dict[str, Any], also: Collection[int] = ()) -> Any:
         import httpx
 
         from memonotify.unixsocket import reachable
@@ -132,7 +154,7 @@ class Reach:
             ) from None
         except (httpx.HTTPError, ValueError):
             raise ControlError(f"what listens on {socket} does not answer like memonotify") from None
-        if response.is_success:
+        if response.is_success or response.status_code in also:
             return data
         message = data.get("message") if isinstance(data, dict) else None
         raise ControlError(str(message or "the daemon refused and did not say why").rstrip("."))

@@ -5,13 +5,42 @@ from __future__ import annotations
 from typing import Any
 
 from memonotify.errors import StoreUnusable
-from memonotify.store.numbers import Counts
+from memonotify.past import Extent
+from memonotify.store.numbers import Counts, Seen
 
 
 class NoStore:
     """Answers like a store that holds nothing, and makes none."""
 
     async def events(self, **_filters: Any) -> list[Any]:
+        """Return nothing."""
+        return []
+
+    async def events_named(self, _event_id: str, **_filters: Any) -> list[Any]:
+        """Return nothing."""
+        return []
+
+    async def wait(self, _event: Any) -> None:
+        """Return nothing."""
+        return
+
+    async def snapshots(self, _event: Any) -> list[Any]:
+        """Return nothing."""
+        return []
+
+    async def decisions(self, _event: Any) -> list[Any]:
+        """Return nothing."""
+        return []
+
+    async def decisions_of_rule(self, _rule: str, _since: Any, **_filters: Any) -> list[Any]:
+        """Return nothing."""
+        return []
+
+    async def events_with_messages(self, _rule: str, _since: Any) -> set[str]:
+        """Return nothing."""
+        return set()
+
+    async def tries(self, _event: Any) -> list[Any]:
         """Return nothing."""
         return []
 
@@ -35,6 +64,14 @@ class NoStore:
         """Change nothing."""
         return []
 
+    async def extent(self, _selection: Any) -> Extent:
+        """Return that there is nothing."""
+        return Extent()
+
+    async def past(self, _selection: Any, **_where: Any) -> list[Any]:
+        """Return nothing."""
+        return []
+
     async def counts(self) -> Counts:
         """Return that there is nothing."""
         return Counts(backlog=0, deliveries={})
@@ -42,6 +79,14 @@ class NoStore:
     async def channel_stats(self) -> dict[str, Any]:
         """Return nothing."""
         return {}
+
+    async def seen(self, _since: Any) -> Seen:
+        """Return that nothing was seen."""
+        return Seen(event_types=(), rules=frozenset(), channels=frozenset())
+
+    def space(self) -> None:
+        """Return None: it takes none."""
+        return
 
     async def nodes(self) -> list[Any]:
         """Return nothing."""

@@ -99,13 +99,13 @@ def read_all(path: Path | None, *, resolve: bool, files: tuple[Path, ...] | None
     )
 
 
-def load_all(path: Path | None, *, resolve: bool) -> Loaded:
+def load_all(path: Path | None, *, resolve: bool, files: tuple[Path, ...] | None = None) -> Loaded:
     """Load what `read_all` reads.
 
     Raises:
         ConfigError: with every problem of all of it at once.
     """
-    reading = read_all(path, resolve=resolve)
+    reading = read_all(path, resolve=resolve, files=files)
     if reading.loaded is None:
         raise ConfigError(reading.problems)
     return reading.loaded

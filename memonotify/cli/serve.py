@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from memonotify import sdnotify
-from memonotify.cli.options import config_option, example, load_all
+from memonotify.cli.options import config_option, example
 from memonotify.cli.signals import on_signal
-from memonotify.errors import ConfigError, Problem
+from memonotify.cli.starting import load_to_serve, start_notes
+from memonotify.errors import Problem
 
 if TYPE_CHECKING:
     from memonotify.app import App
-    from memonotify.config.values import Config
-    from memonotify.rules.values import Ruleset
 
 _MAX_NOTES: Final = 20
 
@@ -53,20 +52,21 @@ def serve(config_path: Path | None, log_level: str, log_format: str, role: str, 
     """Run the daemon in the foreground.
 
     SIGTERM and SIGINT drain what has begun and end with 0; a second one ends at once, with 143 or 130. SIGHUP loads the
-    rules and templates again. Logs go to stderr.
+    rules and templates again, as memonotify reload does. A rule file that is wrong starts in its last good version;
+    where it has none, nothing starts. Logs go to stderr.
     """
     from memonotify import logs
 
     logs.configure(log_level, log_format)  # type: ignore[arg-type] # click has checked it
-    loaded = load_all(config_path, resolve=True)
-    _log_notes((*loaded.config.notes, *loaded.rules.notes))
+    loaded, in_force = load_to_serve(config_path, node=node)
+    _log_notes((*loaded.notes, *start_notes(loaded.config, in_force)))
 
     from memonotify.app import App, prepare_process
     from memonotify.model import Role
 
     prepare_process()
-    app = App(loaded.config.config, loaded.rules.ruleset, role=Role(role), node=node)
-    _runner()(_serve(app, lambda: _rules_for(app.config)))
+    app = App(loaded.config, in_force, role=Role(role), node=node)
+    _runner()(_serve(app))
 
 
 def _log_notes(notes: Sequence[Problem]) -> None:
@@ -80,19 +80,6 @@ def _log_notes(notes: Sequence[Problem]) -> None:
         logger().warning("note", place=notes[0].file, message=more)
 
 
-def _rules_for(config: Config) -> Ruleset:
-    """Load the rule files again, for the channels and workspaces of the configuration that runs.
-
-    Raises:
-        ConfigError: with every problem of all files.
-    """
-    from memonotify.rules.loader import load_rules
-    from memonotify.templating.environment import Templates
-
-    templates = Templates(folder=config.templates, locale=config.locale, timezone=config.timezone)
-    return load_rules(config, templates).ruleset
-
-
 def _runner() -> Callable[..., None]:
     try:
         import uvloop
@@ -101,7 +88,7 @@ def _runner() -> Callable[..., None]:
     return uvloop.run
 
 
-async def _serve(app: App, load_rules: Callable[[], Ruleset]) -> None:
+async def _serve(app: App) -> None:
     from memonotify.app import keep_what_is_loaded
     from memonotify.logs import logger
 
@@ -109,26 +96,7 @@ async def _serve(app: App, load_rules: Callable[[], Ruleset]) -> None:
     ended = asyncio.Event()
     on_signal(ended.set, at_once=lambda: logger().warning("daemon_ended_at_once"))
 
-    reloading = asyncio.Lock()
-    reloads: set[asyncio.Task[None]] = set()
-
-    async def reload() -> None:
-        try:
-            async with reloading:
-                # Beside the loop: many rules take seconds, and the webhook answers meanwhile.
-                app.use_rules(await asyncio.to_thread(load_rules))
-        except ConfigError as error:
-            for problem in error.problems:
-                logger().error("reload_refused", problem=str(problem))
-        else:
-            logger().info("rules_reloaded", rules=app.describe()["rules"])
-
-    def on_hangup() -> None:
-        task = loop.create_task(reload(), name="reload")
-        reloads.add(task)
-        task.add_done_callback(reloads.discard)
-
-    loop.add_signal_handler(signal.SIGHUP, on_hangup)
+    loop.add_signal_handler(signal.SIGHUP, app.reloader.request, "signal")
     await app.start()
     keep_what_is_loaded()
     sdnotify.notify("READY=1", f"STATUS=webhook on {app.webhook_address}, admin on {app.admin_address}")

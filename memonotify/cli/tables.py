@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import click
 
+from memonotify.cli.visible import json_visible
+
 _COLOURS: Final = {
     "sent": "green",
     "evaluated": "green",
@@ -28,7 +30,7 @@ _COLOURS: Final = {
 
 def print_json(data: Any) -> None:
     """Print data as indented JSON."""
-    click.echo(json.dumps(data, ensure_ascii=False, indent=2))
+    click.echo(json_visible(json.dumps(data, ensure_ascii=False, indent=2)))
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, empty: str) -> None:

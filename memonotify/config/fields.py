@@ -76,6 +76,10 @@ class Fields:
         value = self.raw(name)
         return default if value is None else int(value)
 
+    def flag(self, name: str) -> bool:
+        """Return whether the key is there and true."""
+        return self.raw(name) is True
+
     def parsed(self, name: str, parse: Callable[[str], T], default: T) -> T:
         """Return what `parse` makes of the text; the default where it refuses, or where the text is not known."""
         resolved = self._resolved(name)

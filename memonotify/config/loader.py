@@ -99,8 +99,13 @@ def load_config(path: Path, *, environ: Mapping[str, str], resolve: bool = True)
     return reading.loaded
 
 
-def read_config(path: Path, *, environ: Mapping[str, str], resolve: bool = True) -> ConfigReading:
-    """Read a configuration as `load_config` does, but hand back what there is beside its problems. Never raises."""
+def read_config(
+    path: Path, *, environ: Mapping[str, str], resolve: bool = True, rules_may_be_gone: bool = False
+) -> ConfigReading:
+    """Read a configuration as `load_config` does, but hand back what there is beside its problems. Never raises.
+
+    That no rule file is there is a problem, unless `rules_may_be_gone`: then there may be earlier versions of them.
+    """
     document, problems = read(path, str(path))
     if document is None:
         return ConfigReading(loaded=None, problems=tuple(problems))
@@ -115,12 +120,12 @@ def read_config(path: Path, *, environ: Mapping[str, str], resolve: bool = True)
         unusable=document.spoiled.union(path for path, _ in faults),
         problems=problems,
     )
-    config = _config(Fields(source, (), document.data), whole)
+    config = _config(Fields(source, (), document.data), whole, rules_may_be_gone=rules_may_be_gone)
     loaded = LoadedConfig(config=config, document=document, notes=tuple(in_order(source.notes)))
     return ConfigReading(loaded=loaded, problems=tuple(in_order(source.problems)))
 
 
-def _config(fields: Fields, path: Path) -> Config:
+def _config(fields: Fields, path: Path, *, rules_may_be_gone: bool) -> Config:
     folder = path.parent
     channels = read_channels(fields.child("channels"), folder)
     server = sections.read_server(fields.child("server"), folder)
@@ -137,8 +142,9 @@ def _config(fields: Fields, path: Path) -> Config:
         on_failure=sections.read_on_failure(
             fields.child("on_failure"), channels, fields.child("channels").written_names()
         ),
-        rules=sections.read_rules(fields, folder),
+        rules=sections.read_rules(fields, folder, may_be_gone=rules_may_be_gone),
         templates=folder / fields.text("templates", checks.printable, "templates"),
+        watch=fields.flag("watch"),
         retention_s=sections.read_retention(fields),
         resource_types=sections.read_resource_types(fields.child("resource_types")),
     )

@@ -119,9 +119,9 @@ def read_on_failure(fields: Fields, channels: Mapping[str, ChannelConfig], writt
     return OnFailure(channel=name, to=to)
 
 
-def read_rules(fields: Fields, folder: Path) -> tuple[str, ...]:
+def read_rules(fields: Fields, folder: Path, *, may_be_gone: bool) -> tuple[str, ...]:
     """Return the globs of the rule files, without those that are a problem: a path to nothing, or globs that match
-    nothing where nothing else gives rules. Otherwise a glob that matches nothing is a note.
+    nothing where nothing else gives rules, unless all `may_be_gone`. Otherwise a glob that matches nothing is a note.
     """
     patterns, empty = [], {}
     for index, resolved in fields.items("rules"):
@@ -135,7 +135,7 @@ def read_rules(fields: Fields, folder: Path) -> tuple[str, ...]:
                 fields.problem(("rules", index), f"{named(('rules', index))}: there is no file `{pattern}`")
                 continue
         patterns.append(pattern)
-    if len(empty) < len(patterns):
+    if may_be_gone or len(empty) < len(patterns):
         for index, pattern in empty.items():
             fields.note(("rules", index), f"no file matches `{pattern}`")
         return tuple(patterns)

@@ -167,6 +167,7 @@ class Config:
     templates: Path
     retention_s: float = 90 * 86400.0
     resource_types: Mapping[str, str] = field(default_factory=dict)
+    watch: bool = False
 
     def workspace(self, name: str) -> Workspace | None:
         """Return the workspace of that name."""

@@ -1,4 +1,5 @@
-"""The reporter: tells `on_failure` of dead letters and failed decisions. The first at once, what follows gathered.
+"""The reporter: tells `on_failure` of dead letters, failed decisions and refused files. The first at once, what follows
+gathered.
 
 In: `wake()` when a failure was written; the store's untold failures. Out: notices, which are deliveries like any other,
 written in the transaction that marks the failures as told; so after a crash nothing is told twice and nothing
@@ -126,6 +127,7 @@ class Reporter:
                     event_id=failure.event_id,
                     rule=failure.rule,
                     channel=failure.channel,
+                    file=failure.file,
                     reason=failure.reason.value,
                     hint="set on_failure in the configuration, so that somebody hears of it",
                 )

@@ -127,11 +127,13 @@ def subject(failures: Sequence[Failure]) -> str:
     """Return one line that says what is wrong."""
     first = failures[0]
     if len(failures) > 1:
-        names = sorted({failure.channel or failure.rule for failure in failures})
+        names = sorted({failure.channel or failure.rule or failure.file for failure in failures})
         shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
         return f"memonotify: {len(failures)} failures ({shown})"
     if first.kind is FailureKind.DEAD_LETTER:
         return f"memonotify: {first.channel} did not take a message of {first.rule} ({first.reason})"
+    if first.kind is FailureKind.FILE_REFUSED:
+        return f"memonotify: {first.file} is wrong and was not put in force"
     return f"memonotify: the rule {first.rule} could not be decided ({first.reason})"
 
 
@@ -145,10 +147,17 @@ def text(failures: Sequence[Failure]) -> str:
             "Nothing of this is tried again by itself. When the cause is gone: memonotify retry --dead sends all dead "
             "letters again, memonotify retry ID one of them, memonotify discard ID gives it up."
         )
+    if any(failure.kind is FailureKind.FILE_REFUSED for failure in failures):
+        parts.append(
+            "memonotify check names every problem. When a file is right again, memonotify reload puts it in force; "
+            "with `watch: true` that happens by itself."
+        )
     return "\n\n".join(parts) + "\n"
 
 
 def _described(failure: Failure) -> str:
+    if failure.kind is FailureKind.FILE_REFUSED:
+        return _described_file(failure)
     if failure.kind is FailureKind.DEAD_LETTER:
         head = "A message could not be delivered and is a dead letter."
     else:
@@ -165,6 +174,11 @@ def _described(failure: Failure) -> str:
     return "\n".join(line for line in lines if line)
 
 
+def _described_file(failure: Failure) -> str:
+    said = "\n".join(f"  {line}" for line in failure.detail.splitlines())
+    return f"{failure.file} is wrong.\n{said}\n  at: {failure.at.isoformat(timespec='seconds')}"
+
+
 def _facts(failure: Failure) -> dict[str, str]:
     return {
         "kind": failure.kind.value,
@@ -175,6 +189,7 @@ def _facts(failure: Failure) -> dict[str, str]:
         "reason": failure.reason.value,
         "detail": failure.detail,
         "delivery": failure.delivery_id,
+        "file": failure.file,
         "at": failure.at.isoformat(),
     }
 

@@ -120,6 +120,7 @@ def _part(
         attempts=delivery.attempts,
         reason=error.reason,
         detail=error.detail,
+        replay=delivery.replay,
     )
 
 

@@ -21,7 +21,9 @@ from memonotify.errors import RenderError
 from memonotify.model import (
     Branch,
     Decision,
+    DeliveryState,
     Event,
+    Falsehood,
     Fault,
     NewDelivery,
     Notification,
@@ -30,6 +32,7 @@ from memonotify.model import (
     delivery_id,
 )
 from memonotify.policies.fire import Verdict, each_time, on_change
+from memonotify.policies.mode import in_mode
 from memonotify.rules.lookups import lookup_path
 from memonotify.rules.values import Entry, Rule
 from memonotify.templating.messages import annotate
@@ -105,19 +108,28 @@ def decide(rule: Rule, *, event: Event, resource: Given, at: datetime) -> Decidi
     facts = _Facts(context=context_of(event, resource.value))
     if rule.needs_resource:
         facts.note(resource.note)
+    judged = _Judged()
     try:
         yield from _look_up(rule, _names(rule.when, rule.key), facts)
-        verdict, change = yield from _judge(rule, event, facts)
+        verdict, change = yield from _judge(rule, event, facts, judged)
     except _Failed as failed:
-        detail = "; ".join((str(failed), *facts.notes))
-        return Decision(rule=rule.name, outcome=Outcome.FAILED, detail=detail, faults=(failed.fault,))
+        return Decision(
+            rule=rule.name,
+            outcome=Outcome.FAILED,
+            detail="; ".join((str(failed), *facts.notes)),
+            key=judged.key,
+            faults=(failed.fault,),
+        )
     deliveries: tuple[NewDelivery, ...] = ()
     if verdict.branch is not None:
-        deliveries = yield from _deliveries(rule, verdict.branch, event, facts, at)
+        deliveries = yield from _deliveries(rule, verdict, event, facts, at)
+    silent = verdict.outcome is Outcome.NOT_MATCHED and judged.falsehood is not None
     return Decision(
         rule=rule.name,
         outcome=verdict.outcome,
-        detail=verdict.detail,
+        detail=str(judged.falsehood) if silent else verdict.detail,
+        falsehood=judged.falsehood,
+        key=judged.key,
         deliveries=deliveries,
         change=change,
         faults=tuple(facts.faults),
@@ -140,16 +152,26 @@ def early_key(rule: Rule, event: Event) -> str | None:
         return None
 
 
+@dataclass(slots=True)
+class _Judged:
+    """What was learned on the way to a verdict, also where it failed."""
+
+    falsehood: Falsehood | None = None
+    key: str = ""
+
+
 def _judge(
-    rule: Rule, event: Event, facts: _Facts
+    rule: Rule, event: Event, facts: _Facts, judged: _Judged
 ) -> Generator[Remembered, bool | None, tuple[Verdict, StateChange | None]]:
     when = rule.when
     answer = when is None or _try("when", ("when",), lambda: when.holds(facts.context))
+    if not answer and when is not None:
+        judged.falsehood = when.first_false(facts.context)
     if not rule.on_change or rule.key is None:
-        return each_time(answer), None
-    key = _key(rule, facts)
+        return in_mode(rule.mode, each_time(answer)), None
+    key = judged.key = _key(rule, facts)
     remembered = yield Remembered(key=key)
-    verdict = on_change(answer, remembered)
+    verdict = in_mode(rule.mode, on_change(answer, remembered))
     if verdict.remember is None:
         return verdict, None
     change = StateChange(workspace=event.workspace, rule=rule.name, key=key, old=remembered, new=verdict.remember)
@@ -169,9 +191,11 @@ def _key(rule: Rule, facts: _Facts) -> str:
 
 
 def _deliveries(
-    rule: Rule, branch: Branch, event: Event, facts: _Facts, at: datetime
+    rule: Rule, verdict: Verdict, event: Event, facts: _Facts, at: datetime
 ) -> Generator[Lookup | Proof, Given, tuple[NewDelivery, ...]]:
     made = []
+    branch = verdict.branch or Branch.NOTIFY
+    suppressed = verdict.outcome is Outcome.SUPPRESSED
     for entry in entries_of(rule, branch):
         error = ""
         try:
@@ -182,7 +206,7 @@ def _deliveries(
         except _Failed as failed:
             facts.faults.append(failed.fault)
             error = str(failed)
-        proof = wanted_proof(entry, event)
+        proof = None if suppressed else wanted_proof(entry, event)
         given = (yield proof) if proof is not None else Given(value=None)
         notification = _notification(rule, entry, branch, facts, error, note=given.note)
         if proof is not None and isinstance(given.value, Enclosure):
@@ -200,6 +224,8 @@ def _deliveries(
                 notification=notification,
                 created_at=at,
                 due_at=at,
+                state=DeliveryState.SUPPRESSED if suppressed else DeliveryState.PENDING,
+                detail=verdict.detail if suppressed else "",
             )
         )
     return tuple(made)

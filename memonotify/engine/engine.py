@@ -30,7 +30,7 @@ from memonotify.errors import StoreUnavailable
 from memonotify.headroom import Gate, Headroom
 from memonotify.logs import logger
 from memonotify.metrics import Metrics
-from memonotify.model import Clock, Evaluation, Event, Outcome, Recorded
+from memonotify.model import Clock, DeliveryState, Evaluation, Event, Outcome, Recorded
 from memonotify.policies.waits import wait_s
 from memonotify.rules.values import Rule, Ruleset
 
@@ -126,6 +126,10 @@ class Engine:
     def backlog(self) -> int:
         """How many events are not yet evaluated, as far as is known here; after a start the store may hold more."""
         return len(self._backlog)
+
+    def away(self) -> dict[str, str]:
+        """Return the workspaces whose bank is taken to be away, each with why."""
+        return self._evaluator.away()
 
     def plan(self, event_type: str, resource_type: str, workspace: str) -> Plan:
         """Say what is to become of an event that comes in, where several nodes share the store."""
@@ -365,7 +369,8 @@ class Engine:
                 )
             for delivery in decision.deliveries:
                 made += 1
-                channels.add(delivery.notification.channel)
+                if delivery.state is DeliveryState.PENDING:
+                    channels.add(delivery.notification.channel)
                 if delivery.notification.render_error:
                     self._metrics.render_errors.labels(decision.rule).inc()
         if channels:

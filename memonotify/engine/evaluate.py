@@ -105,6 +105,10 @@ class Evaluator:
         """Let no event wait for one that was put off: another node has them, or had."""
         self._order.clear()
 
+    def away(self) -> dict[str, str]:
+        """Return the workspaces whose bank is not asked for now, each with why its last call failed."""
+        return {workspace: str(hold.reason) for workspace, hold in self._holds.items() if hold.is_held}
+
     async def evaluate(self, work: Work) -> Evaluation:
         """Decide every rule. Doing it again for the same work asks the store again, but not the bank.
 

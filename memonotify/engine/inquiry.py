@@ -31,6 +31,33 @@ LEAST_TRIES: Final = 8
 """An event that is already old when it is first evaluated (the daemon was off) still gets this many tries: minutes."""
 
 
+RESOURCE_NAME: Final = "the resource"
+PROOF_NAME: Final = "the proof"
+
+
+def lookup_name(lookup: Lookup) -> str:
+    """Return what a sentence calls a look-up."""
+    return f"the look-up {lookup.name}"
+
+
+def pathless(event: Event) -> str:
+    """Return the note of a resource that cannot be asked for."""
+    return f"no path is known for a resource of type {event.resource_type}"
+
+
+def unasked(what: str, event: Event) -> str:
+    """Return the note of what was not asked for, as there is nobody to ask."""
+    return f"{what} was not asked for: workspace {event.workspace} has no api"
+
+
+def absence(what: str, path: str, reason: Reason) -> str:
+    """Return the note of what the bank did not give."""
+    if reason is not Reason.NOT_FOUND:
+        return f"the bank did not give {what}: {reason}"
+    has_no = "the bank has no proof of it" if what == PROOF_NAME else "the bank has no such resource any more"
+    return f"{has_no}: {path}"
+
+
 class Bank(Protocol):
     """What is used of the bank's client."""
 
@@ -105,8 +132,8 @@ class Inquiry:
         event = self._event
         path = resource_path(event.resource_type, event.resource_id, self._resource_types)
         if path is None:
-            return Given(value=None, note=f"no path is known for a resource of type {event.resource_type}")
-        return await self._ask(path, "the resource")
+            return Given(value=None, note=pathless(event))
+        return await self._ask(path, RESOURCE_NAME)
 
     async def look_up(self, lookup: Lookup) -> Given:
         """Return what a look-up brings.
@@ -114,7 +141,7 @@ class Inquiry:
         Raises:
             PutOff: the bank may give it later.
         """
-        return await self._ask(lookup.path, f"the look-up {lookup.name}")
+        return await self._ask(lookup.path, lookup_name(lookup))
 
     async def proof(self, proof: Proof) -> Given:
         """Return that there is a proof, whose bytes are among the `documents`; None, with a note, where there is none.
@@ -137,17 +164,17 @@ class Inquiry:
         try:
             snapshot = await self._call(self._bank.fetch, path)
         except FetchError as error:
-            return self._without(path, what, error, gone="the bank has no such resource any more")
+            return self._without(path, what, error)
         self._snapshots.append(snapshot)
         return Given(value=snapshot.body)
 
     async def _fetch_proof(self, path: str) -> Given:
         if self._bank is None:
-            return self._unasked("the proof")
+            return self._unasked(PROOF_NAME)
         try:
             document = await self._call(self._bank.document, path)
         except FetchError as error:
-            return self._without(path, "the proof", error, gone="the bank has no proof of it")
+            return self._without(path, PROOF_NAME, error)
         size = len(document.content)
         self._documents.append(document)
         self._snapshots.append(
@@ -156,7 +183,7 @@ class Inquiry:
         return Given(value=Enclosure(size=size))
 
     def _unasked(self, what: str) -> Given:
-        return Given(value=None, note=f"{what} was not asked for: workspace {self._event.workspace} has no api")
+        return Given(value=None, note=unasked(what, self._event))
 
     async def _call(self, ask: Callable[[str], Awaitable[T]], path: str) -> T:
         hold = self._hold
@@ -176,12 +203,11 @@ class Inquiry:
         hold.answered()
         return answer
 
-    def _without(self, path: str, what: str, error: FetchError, *, gone: str) -> Given:
+    def _without(self, path: str, what: str, error: FetchError) -> Given:
         """Put the event off where that may help; otherwise go on with nothing and say so."""
         if self._hold is not None and (patience_s := self._patience_s(error)) is not None:
             raise PutOff(patience_s, error.reason, was_asked=not isinstance(error, _HeldError)) from error
-        is_gone = error.reason is Reason.NOT_FOUND
-        if not is_gone:
+        if error.reason is not Reason.NOT_FOUND:
             logger().warning(
                 "bank_gave_nothing",
                 workspace=self._event.workspace,
@@ -193,8 +219,7 @@ class Inquiry:
         self._snapshots.append(
             Snapshot(path=path, fetched_at=self._clock.now(), status=error.status, body=None, reason=error.reason)
         )
-        note = f"{gone}: {path}" if is_gone else f"the bank did not give {what}: {error.reason}"
-        return Given(value=None, note=note)
+        return Given(value=None, note=absence(what, path, error.reason))
 
     def _patience_s(self, error: FetchError) -> float | None:
         """For how long to wait before the next try, or None where there is none."""

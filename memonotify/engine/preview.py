@@ -15,7 +15,6 @@ from memonotify.engine.decide import Given, Lookup, context_of
 from memonotify.engine.enclosing import Proof
 from memonotify.engine.evaluate import Memory, conclude
 from memonotify.model import Decision, Event, NewDelivery, Outcome
-from memonotify.rules.match import fits
 from memonotify.rules.values import Rule, Ruleset
 
 _ABSENT = object()
@@ -94,9 +93,8 @@ async def preview(
     found = []
     for rule in ruleset.rules:
         if rule not in candidates:
-            found.append(
-                RulePreview(rule=rule.name, file=rule.file, line=rule.line, outcome=None, why=_misfit(rule, event))
-            )
+            why = rule.passes_over(event.event_type, event.resource_type, event.workspace)
+            found.append(RulePreview(rule=rule.name, file=rule.file, line=rule.line, outcome=None, why=why))
             continue
         noting = _Noting(answers)
         decision = await conclude(
@@ -161,15 +159,3 @@ def _value(path: tuple[str, ...], context: Mapping[str, Any]) -> Any:
             return _ABSENT
         value = value[name]
     return value
-
-
-def _misfit(rule: Rule, event: Event) -> str:
-    """Name the first part of `match` that does not fit."""
-    for name, patterns, value in (
-        ("event_type", rule.match.event_type, event.event_type),
-        ("resource_type", rule.match.resource_type, event.resource_type),
-        ("workspace", rule.match.workspace, event.workspace),
-    ):
-        if patterns is not None and not fits(patterns, value):
-            return f"match: {name} is {value}, and the rule looks at {', '.join(patterns)}"
-    return "match does not fit"

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from memonotify.catalogue import EVENT_FIELDS
 from memonotify.config.suggest import did_you_mean
 from memonotify.errors import CompileError, Problem, Severity
-from memonotify.templating.names import Place
+from memonotify.templating.names import Analysis, Place
 from memonotify.yamlsource import Document
 from memonotify.yamlsource import Path as DataPath
 from memonotify.yamlsource.document import dotted
@@ -37,6 +37,8 @@ class Compiled(Protocol):
     def places(self) -> Mapping[str, Place]: ...
     @property
     def fields(self) -> Mapping[tuple[str, str], Place]: ...
+    @property
+    def analysis(self) -> Analysis: ...
     @property
     def digest(self) -> str: ...
 

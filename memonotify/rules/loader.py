@@ -57,6 +57,16 @@ class RulesReading:
         return placed(document, (*path, *fault.path), place, fault.reason, hint=hint, word=fault.word)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneFile:
+    """What one file holds by itself; with problems, some of its rules are left out."""
+
+    rules: tuple[Rule, ...]
+    declared: Mapping[str, Declared]
+    notes: tuple[Problem, ...]
+    problems: tuple[Problem, ...]
+
+
 def load_rules(config: Config, templates: Templates, *, files: Sequence[Path] | None = None) -> LoadedRules:
     """Load the rules that the configuration names, or those of `files` alone.
 
@@ -81,11 +91,38 @@ def read_rules(config: Config, templates: Templates, *, files: Sequence[Path] | 
         order = {shown(path): at for at, path in enumerate(paths)}
         problems = in_order(sorted(loading.problems, key=lambda each: order.get(each.file, len(order))))
         return RulesReading(loaded=None, problems=tuple(problems), notes=notes, places=loading.places)
-    ruleset = Ruleset(rules=tuple(loading.rules), tests=tuple(loading.tests), digest=_digest(loading.rules))
+    ruleset = ruleset_of(loading.rules, loading.tests)
     unhandled = unhandled_event_types(ruleset, config) if files is None else None
     told = notes if unhandled is None else (*notes, unhandled)
     loaded = LoadedRules(ruleset=ruleset, notes=told, unhandled=unhandled)
     return RulesReading(loaded=loaded, problems=(), notes=notes, places=loading.places)
+
+
+def read_one(document: Document, config: Config, templates: Templates) -> OneFile:
+    """Read the rules of one file, without a look at the others."""
+    loading = _Loading(config, templates)
+    loading.read_rules(document)
+    return OneFile(
+        rules=tuple(loading.rules),
+        declared=loading.declared,
+        notes=tuple(loading.notes),
+        problems=tuple(loading.problems),
+    )
+
+
+def read_tests(document: Document, config: Config, declared: Mapping[str, Declared]) -> tuple[Problem, ...]:
+    """Return what is wrong with the tests of one file, given the rules of all."""
+    lookups = frozenset(name for rule in declared.values() for name in rule.lookups)
+    reader = TestReader(document, config, declared, lookups, Suggester())
+    for _ in reader.tests():
+        pass
+    return tuple(reader.problems)
+
+
+def ruleset_of(rules: Iterable[Rule], tests: Iterable[RuleTest] = ()) -> Ruleset:
+    """Return these rules as one set."""
+    rules = tuple(rules)
+    return Ruleset(rules=rules, tests=tuple(tests), digest=_digest(rules))
 
 
 def rule_files(config: Config) -> tuple[Path, ...]:
@@ -114,26 +151,25 @@ class _Loading:
         self._templates = templates
         self._suggester = Suggester()
         self._published = Published(config.resource_types, self._suggester)
-        self._declared: dict[str, Declared] = {}
+        self.declared: dict[str, Declared] = {}
 
     def read_all(self, paths: Iterable[Path]) -> None:
         documents = [document for path in paths if (document := self._document(path)) is not None]
         for document in documents:
-            self._read_rules(document)
-        lookups = frozenset(name for rule in self._declared.values() for name in rule.lookups)
+            self.read_rules(document)
+        lookups = frozenset(name for rule in self.declared.values() for name in rule.lookups)
         for document in documents:
-            reader = TestReader(document, self._config, self._declared, lookups, self._suggester)
+            reader = TestReader(document, self._config, self.declared, lookups, self._suggester)
             self.tests += reader.tests()
             self.problems += reader.problems
 
     def _document(self, path: Path) -> Document | None:
         document, problems = read(path, shown(path))
         self.problems += problems
-        if document is not None:
-            self.problems += check_schema(document, "rules")
         return document
 
-    def _read_rules(self, document: Document) -> None:
+    def read_rules(self, document: Document) -> None:
+        self.problems += check_schema(document, "rules")
         rules = document.data.get("rules") if isinstance(document.data, dict) else None
         for at, data in enumerate(rules if isinstance(rules, list) else ()):
             if isinstance(data, dict):
@@ -149,7 +185,7 @@ class _Loading:
     def _declare(self, document: Document, at: int, declared: Declared | None) -> None:
         if declared is None:
             return
-        first = self._declared.setdefault(declared.name, declared)
+        first = self.declared.setdefault(declared.name, declared)
         if first is not declared:
             message = f"there is a rule `{declared.name}` already, at {first.file}:{first.line}"
             self.problems.append(document.problem(("rules", at, "name"), message, hint="give it a name of its own"))

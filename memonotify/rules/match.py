@@ -1,6 +1,6 @@
 """What a rule matches on: three facts of an event, each a list of values and globs, or nothing at all.
 
-Comes from the rules' loader; the index and the notes ask it. Pure.
+Comes from the rules' loader; the index and the notes ask it, and who has to tell why a rule does not look. Pure.
 """
 
 from __future__ import annotations
@@ -36,3 +36,14 @@ class Match:
             and fits(self.resource_type, resource_type)
             and fits(self.workspace, workspace)
         )
+
+    def misfit(self, event_type: str, resource_type: str, workspace: str) -> str:
+        """Say which is the first fact that does not fit, and what the rule looks at; empty where all fit."""
+        for name, patterns, value in (
+            ("event_type", self.event_type, event_type),
+            ("resource_type", self.resource_type, resource_type),
+            ("workspace", self.workspace, workspace),
+        ):
+            if patterns is not None and not fits(patterns, value):
+                return f"match: {name} is {value}, and the rule looks at {', '.join(patterns)}"
+        return ""

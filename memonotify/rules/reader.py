@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 from memonotify.config.suggest import closest, did_you_mean
 from memonotify.config.values import Config
 from memonotify.errors import CompileError, Problem
-from memonotify.rules import notes
+from memonotify.model import Mode
+from memonotify.rules import fieldnotes, notes
 from memonotify.rules.attachments import TELLING, proof_doubt
 from memonotify.rules.declared import Declared
 from memonotify.rules.entries import EntryReader, attachments
@@ -31,11 +32,12 @@ from memonotify.rules.lookups import source_fault
 from memonotify.rules.match import Match, fits, is_glob
 from memonotify.rules.published import Published
 from memonotify.rules.values import Entry, Rule
+from memonotify.templating.conditions import Condition
 from memonotify.templating.environment import Escape, Expression, Place, Templates, Text
 from memonotify.yamlsource import Document
 from memonotify.yamlsource import Path as DataPath
 
-_C = TypeVar("_C", Expression, Text)
+_C = TypeVar("_C", Condition, Text)
 
 
 class RuleReader:
@@ -93,6 +95,7 @@ class RuleReader:
         self._check_attaching(match, attaching)
         if needs_resource or self._fetch or attaching:
             self._check_bank(match)
+        self._doubt_fields(match)
         if self.problems:
             return None
         return Rule(
@@ -109,7 +112,12 @@ class RuleReader:
             key=key,
             needs_resource=needs_resource,
             digest=self._digest(),
+            mode=self._mode(),
         )
+
+    def _mode(self) -> Mode:
+        mode = self._data.get("mode")
+        return Mode(mode) if mode in set(Mode) else Mode.LIVE
 
     def _match(self) -> Match:
         given = self._data.get("match")
@@ -129,8 +137,8 @@ class RuleReader:
             workspace=workspaces,
         )
 
-    def _when(self) -> Expression | None:
-        when = self._compile(("when",), self._templates.expression)
+    def _when(self) -> Condition | None:
+        when = self._compile(("when",), self._templates.condition)
         if when is not None:
             path = (*self._path, "when")
             for found in notes.cents_compared(self._document.written(path)):
@@ -213,6 +221,23 @@ class RuleReader:
         self._parts.append((path, compiled))
         return compiled
 
+    def _doubt_fields(self, match: Match) -> None:
+        """Note each field that no resource has which the rule can see, once, where it stands first."""
+        owners: dict[str, tuple[str, ...]] = {"resource": fieldnotes.types_of(match)}
+        for name, source in self._fetch.items():
+            found = fieldnotes.type_of_lookup(source) if isinstance(source, str) else None
+            owners[name] = () if found is None else (found,)
+        told = set[tuple[str, ...]]()
+        for path, part in self._parts:
+            for doubt in fieldnotes.doubts(part.analysis.paths, owners):
+                if doubt.path not in told:
+                    told.add(doubt.path)
+                    name, field = doubt.path[:2]
+                    place = part.fields.get((name, field)) or part.places.get(name, Place("", 1))
+                    self.notes.append(
+                        placed(self._document, path, place, doubt.message, hint=doubt.hint, severity="note")
+                    )
+
     def _check_change(self) -> None:
         data = self._data
         if "fire" in data and "key" not in data:
@@ -262,7 +287,9 @@ class RuleReader:
 
     def _tells_apart(self, *conditions: DataPath) -> bool:
         return any(
-            path in conditions and isinstance(part, Expression) and not TELLING.isdisjoint(part.analysis.paths)
+            path in conditions
+            and isinstance(part, Condition | Expression)
+            and not TELLING.isdisjoint(part.analysis.paths)
             for path, part in self._parts
         )
 

@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from memonotify.model import Mode
 from memonotify.rules.index import Index
 from memonotify.rules.match import Match
+from memonotify.templating.conditions import Condition
 from memonotify.templating.environment import Expression, Text
 from memonotify.templating.messages import Message
 
@@ -44,7 +46,7 @@ class Rule:
     file: str
     line: int
     match: Match
-    when: Expression | None
+    when: Condition | None
     lookups: Mapping[str, Text]
     notify: tuple[Entry, ...]
     resolved: tuple[Entry, ...]
@@ -52,6 +54,13 @@ class Rule:
     key: Text | None
     needs_resource: bool
     digest: str
+    mode: Mode = Mode.LIVE
+
+    def passes_over(self, event_type: str, resource_type: str, workspace: str) -> str:
+        """Say why it does not look at an event of these facts; empty where it does."""
+        if self.mode is Mode.OFF:
+            return "mode: off, so it looks at no event"
+        return self.match.misfit(event_type, resource_type, workspace)
 
     @property
     def attaches(self) -> bool:
@@ -89,10 +98,15 @@ class Ruleset:
     _index: Index[Rule] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_index", Index((rule.match, rule) for rule in self.rules))
+        object.__setattr__(
+            self, "_index", Index((rule.match, rule) for rule in self.rules if rule.mode is not Mode.OFF)
+        )
 
     def candidates(self, event_type: str, resource_type: str, workspace: str) -> tuple[Rule, ...]:
-        """Return the rules whose `match` fits an event of these facts, in their order; their `when` is not asked."""
+        """Return the rules whose `match` fits an event of these facts, in their order; their `when` is not asked.
+
+        A rule that is off is none of them.
+        """
         return self._index.find(event_type, resource_type, workspace)
 
     def rule(self, name: str) -> Rule | None:

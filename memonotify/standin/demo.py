@@ -18,12 +18,11 @@ from typing import Any, Final
 from memonotify.app import App
 from memonotify.clock import SystemClock
 from memonotify.config.loader import load_config
-from memonotify.errors import ListenError, MemonotifyError
-from memonotify.rules.loader import load_rules
+from memonotify.errors import ConfigError, ListenError, MemonotifyError
+from memonotify.rules.inforce import load
 from memonotify.standin.bank import StandInBank
 from memonotify.standin.demofiles import DemoFiles, Surroundings
 from memonotify.standin.mailbox import Arrival, Mailbox
-from memonotify.templating import Templates
 
 FIRST_MESSAGES_WITHIN_S: Final = 30.0
 _KINDS: Final = frozenset({"mail", "slack", "http"})
@@ -180,8 +179,10 @@ class Demo:
             "ERP_SIGNING_SECRET": "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode(),
         }
         config = load_config(self._files.config, environ=environ).config
-        templates = Templates(folder=config.templates, locale=config.locale, timezone=config.timezone)
-        return App(config, load_rules(config, templates).ruleset, clock=self._clock)
+        in_force = load(config)
+        if in_force.refused:
+            raise ConfigError(in_force.problems)
+        return App(config, in_force, clock=self._clock)
 
     def _introduce(self, bank: StandInBank, mailbox: Mailbox, app: App) -> None:
         self._say(f"Mailbox    {mailbox.url}   open this page: mails, Slack messages, HTTP calls")

@@ -45,6 +45,7 @@ def delivery_row(new: NewDelivery) -> dict[str, Any]:
         "settled_at": None if new.state in _OPEN else micros(new.created_at),
         "reason": None if new.reason is None else new.reason.value,
         "detail": detail(new.detail or new.notification.render_error),
+        "replay": new.replay,
     }
 
 
@@ -352,19 +353,37 @@ def found(connection: Connection, name: str) -> Delivery | None:
 def attempts_of(connection: Connection, name: str) -> list[Attempt]:
     """Return the tries of a delivery, first to last; one lost in a crash is missing here but counted there."""
     rows = connection.execute(select(attempts).where(attempts.c.delivery_id == name).order_by(attempts.c.number))
-    return [
-        Attempt(
-            delivery_id=row.delivery_id,
-            number=row.number,
-            started_at=moment(row.started_at),
-            ended_at=moment(row.ended_at),
-            ok=row.ok,
-            reason=None if row.reason is None else Reason(row.reason),
-            status=row.status,
-            detail=row.detail,
-        )
-        for row in rows
-    ]
+    return [_attempt(row) for row in rows]
+
+
+def tries_of(connection: Connection, workspace: str, event_id: str) -> list[Attempt]:
+    """Return the tries of all deliveries of an event, each delivery's first to last."""
+    rows = connection.execute(
+        select(attempts)
+        .join(deliveries, deliveries.c.id == attempts.c.delivery_id)
+        .where(deliveries.c.event_id == event_id, deliveries.c.workspace == workspace)
+        .order_by(attempts.c.delivery_id, attempts.c.number)
+    )
+    return [_attempt(row) for row in rows]
+
+
+def _attempt(row: Row[Any]) -> Attempt:
+    return Attempt(
+        delivery_id=row.delivery_id,
+        number=row.number,
+        started_at=moment(row.started_at),
+        ended_at=moment(row.ended_at),
+        ok=row.ok,
+        reason=None if row.reason is None else Reason(row.reason),
+        status=row.status,
+        detail=row.detail,
+    )
+
+
+def events_with_messages(connection: Connection, rule: str, since: datetime) -> set[str]:
+    """Return the ids of the events for which a rule has made a message since then."""
+    query = select(deliveries.c.event_id).where(deliveries.c.rule == rule, deliveries.c.created_at >= micros(since))
+    return set(connection.scalars(query.distinct()))
 
 
 def as_delivery(row: Row[Any]) -> Delivery:
@@ -388,4 +407,5 @@ def as_delivery(row: Row[Any]) -> Delivery:
         lease_until=optional_moment(row.lease_until),
         reason=None if row.reason is None else Reason(row.reason),
         detail=row.detail,
+        replay=row.replay,
     )

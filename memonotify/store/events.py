@@ -14,9 +14,10 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, Select, bindparam, func, insert, not_, null, select, update
 
 from memonotify.errors import Reason
-from memonotify.model import Decision, Evaluation, Event, EventState, Outcome, Recorded, Snapshot, StateChange
+from memonotify.model import Evaluation, Event, EventState, Outcome, Recorded, Snapshot, StateChange, Wait
 from memonotify.store import documents as document_rows
 from memonotify.store import failures as failure_rows
+from memonotify.store import traces as trace_rows
 from memonotify.store.cells import decode, detail, encode, micros, moment, optional_moment, storable
 from memonotify.store.conflicts import insert_new, put
 from memonotify.store.deliveries import delivery_row
@@ -31,6 +32,7 @@ class EvaluationRows:
     evaluated_at: int
     changes: tuple[StateChange, ...]
     decisions: list[dict[str, Any]]
+    traces: list[dict[str, Any]]
     snapshots: list[dict[str, Any]]
     documents: list[dict[str, Any]]
     deliveries: list[dict[str, Any]]
@@ -53,7 +55,9 @@ def evaluation_rows(evaluation: Evaluation) -> EvaluationRows:
                 "detail": detail(decision.detail),
             }
             for position, decision in enumerate(evaluation.decisions)
+            if decision.outcome is not Outcome.NOT_MATCHED
         ],
+        traces=[trace_rows.trace_row(seq, evaluation.decisions)] if evaluation.decisions else [],
         snapshots=[_snapshot_row(seq, position, shot) for position, shot in enumerate(evaluation.snapshots)],
         documents=[document_rows.document_row(seq, document) for document in evaluation.documents],
         deliveries=[delivery_row(new) for decision in evaluation.decisions for new in decision.deliveries],
@@ -156,6 +160,7 @@ def _write(connection: Connection, written: Sequence[EvaluationRows]) -> None:
     connection.execute(_EVALUATED, [{"event_seq": rows.event_seq, "at": rows.evaluated_at} for rows in written])
     for statement, found in (
         (_NEW_DECISION, [row for rows in written for row in rows.decisions]),
+        (trace_rows.PUT, [row for rows in written for row in rows.traces]),
         (_PUT_SNAPSHOT, [row for rows in written for row in rows.snapshots]),
         (document_rows.PUT, [row for rows in written for row in rows.documents]),
         (_NEW_DELIVERY, [row for rows in written for row in rows.deliveries]),
@@ -218,7 +223,7 @@ def unevaluated(connection: Connection, *, lease: str, now: datetime, after_seq:
         .order_by(events.c.seq)
         .limit(limit)
     )
-    return [_event(row) for row in found]
+    return [as_event(row) for row in found]
 
 
 def next_due(connection: Connection, lease: str) -> datetime | None:
@@ -253,9 +258,9 @@ def listed(
         query = query.order_by(events.c.received_at.desc(), events.c.seq.desc())
     else:
         query = query.join(decisions, decisions.c.event_seq == events.c.seq)
-        query = query.where(decisions.c.rule == rule, decisions.c.outcome != Outcome.NOT_MATCHED.value)
+        query = query.where(decisions.c.rule == rule)
         query = query.order_by(decisions.c.event_seq.desc())
-    return [_event(row) for row in connection.execute(query.limit(limit))]
+    return [as_event(row) for row in connection.execute(query.limit(limit))]
 
 
 def found(connection: Connection, workspace: str | None, event_id: str) -> Event | None:
@@ -264,7 +269,31 @@ def found(connection: Connection, workspace: str | None, event_id: str) -> Event
     if workspace is not None:
         query = query.where(events.c.workspace == workspace)
     row = connection.execute(query.order_by(events.c.seq.desc()).limit(1)).first()
-    return None if row is None else _event(row)
+    return None if row is None else as_event(row)
+
+
+def named(connection: Connection, event_id: str, *, workspace: str | None, limit: int) -> list[Event]:
+    """Return the events of that id, newest first; where there is none, those whose id begins with it, by id."""
+    query: Select[Any] = select(events).limit(limit)
+    if workspace is not None:
+        query = query.where(events.c.workspace == workspace)
+    exact = query.where(events.c.event_id == event_id).order_by(events.c.seq.desc())
+    rows = connection.execute(exact).all()
+    if not rows:
+        # Letter by letter, because LIKE does not tell cases apart in every database.
+        begins = func.substr(events.c.event_id, 1, len(event_id)) == event_id
+        rows = connection.execute(query.where(begins).order_by(events.c.event_id, events.c.seq)).all()
+    return [as_event(row) for row in rows]
+
+
+def wait_of(connection: Connection, seq: int) -> Wait | None:
+    """Return what an event waits for, None where it is evaluated or gone."""
+    row = connection.execute(
+        select(events.c.due_at, events.c.lease, events.c.in_order).where(
+            events.c.seq == seq, events.c.evaluated_at.is_(None)
+        )
+    ).first()
+    return None if row is None else Wait(due_at=moment(row.due_at or 0), lease=row.lease, in_order=row.in_order)
 
 
 def snapshots_of(connection: Connection, seq: int) -> list[Snapshot]:
@@ -272,25 +301,22 @@ def snapshots_of(connection: Connection, seq: int) -> list[Snapshot]:
     rows = connection.execute(
         select(snapshots).where(snapshots.c.event_seq == seq).order_by(snapshots.c.position, snapshots.c.path)
     )
-    return [
-        Snapshot(
-            path=row.path,
-            fetched_at=moment(row.fetched_at),
-            status=row.status,
-            body=None if row.body is None else decode(row.body),
-            reason=None if row.reason is None else Reason(row.reason),
-        )
-        for row in rows
-    ]
+    return [as_snapshot(row) for row in rows]
 
 
-def decisions_of(connection: Connection, seq: int) -> list[Decision]:
-    """Return what was concluded for an event, in order; without the messages, which `deliveries` has."""
-    rows = connection.execute(select(decisions).where(decisions.c.event_seq == seq).order_by(decisions.c.position))
-    return [Decision(rule=row.rule, outcome=Outcome(row.outcome), detail=row.detail) for row in rows]
+def as_snapshot(row: Row[Any]) -> Snapshot:
+    """Return a row of the table as a value."""
+    return Snapshot(
+        path=row.path,
+        fetched_at=moment(row.fetched_at),
+        status=row.status,
+        body=None if row.body is None else decode(row.body),
+        reason=None if row.reason is None else Reason(row.reason),
+    )
 
 
-def _event(row: Row[Any]) -> Event:
+def as_event(row: Row[Any]) -> Event:
+    """Return a row of the table as a value."""
     body: Mapping[str, Any] = decode(row.body)
     return Event(
         workspace=row.workspace,

@@ -1,4 +1,4 @@
-"""The statements about what somebody must hear of: dead letters and failed decisions.
+"""The statements about what somebody must hear of: dead letters, failed decisions, files that are refused.
 
 `add` is called inside other lanes' transactions; `told` is a lane of its own; the rest reads.
 """
@@ -49,6 +49,7 @@ def failure_row(failure: Failure) -> dict[str, Any]:
         "detail": detail(failure.detail),
         "at": micros(failure.at),
         "delivery_id": failure.delivery_id,
+        "file": storable(failure.file),
     }
 
 
@@ -80,6 +81,7 @@ def untold(connection: Connection, limit: int) -> list[Failure]:
             at=moment(row.at),
             seq=row.seq,
             delivery_id=row.delivery_id,
+            file=row.file,
         )
         for row in rows
     ]

@@ -12,9 +12,9 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, func, select
 
 from memonotify.errors import Reason
-from memonotify.model import DeliveryState
-from memonotify.store.cells import optional_moment
-from memonotify.store.tables import deliveries, events, failures, in_state
+from memonotify.model import DeliveryState, Outcome
+from memonotify.store.cells import micros, optional_moment
+from memonotify.store.tables import decisions, deliveries, events, failures, in_state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +58,15 @@ class Space:
     path: Path
     size_bytes: int
     free_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What came and what it led to: (event type, resource type, count), rules that spoke, channels that delivered."""
+
+    event_types: Sequence[tuple[str, str, int]]
+    rules: frozenset[str]
+    channels: frozenset[str]
 
 
 _OPEN_EVENTS: Final = select(func.count()).select_from(events).where(events.c.evaluated_at.is_(None))
@@ -133,6 +142,23 @@ def _last_reason(connection: Connection, channel: str) -> Reason | None:
         if reason is not None:
             return Reason(reason)
     return None
+
+
+def seen(connection: Connection, since: datetime | None) -> Seen:
+    """Return what was seen since then, or ever. Reads all of that time: for a person who asks, not for a timer."""
+    types = select(events.c.event_type, func.max(events.c.resource_type), func.count()).group_by(events.c.event_type)
+    spoke = select(decisions.c.rule).where(decisions.c.outcome == Outcome.MATCHED.value).distinct()
+    delivered = select(deliveries.c.channel).where(in_state(DeliveryState.SENT)).distinct()
+    if since is not None:
+        types = types.where(events.c.received_at >= micros(since))
+        first = select(func.min(events.c.seq)).where(events.c.received_at >= micros(since)).scalar_subquery()
+        spoke = spoke.where(decisions.c.event_seq >= first)
+        delivered = delivered.where(deliveries.c.settled_at >= micros(since))
+    return Seen(
+        event_types=[(row[0], row[1], row[2]) for row in connection.execute(types)],
+        rules=frozenset(connection.scalars(spoke)),
+        channels=frozenset(connection.scalars(delivered)),
+    )
 
 
 def space(path: Path) -> Space:

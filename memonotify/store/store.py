@@ -13,6 +13,7 @@ import math
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from itertools import islice
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
@@ -26,10 +27,12 @@ from memonotify.model import (
     Decision,
     Delivery,
     DeliveryState,
+    Document,
     Evaluation,
     Event,
     EventState,
     Failure,
+    KeptFile,
     NewDelivery,
     Node,
     QuotaGrant,
@@ -37,7 +40,9 @@ from memonotify.model import (
     Recorded,
     Settlement,
     Snapshot,
+    Wait,
 )
+from memonotify.past import Extent, Past, Selection
 from memonotify.store import (
     budgets,
     clockback,
@@ -45,19 +50,22 @@ from memonotify.store import (
     documents,
     events,
     failures,
+    history,
     nodes,
     numbers,
     orphans,
     paces,
     quotas,
     retention,
+    rulefiles,
     schema,
+    traces,
 )
 from memonotify.store.backend import Backend, EventRow, backend_for, row_of
 from memonotify.store.budgets import Wish
 from memonotify.store.cells import encode, micros
 from memonotify.store.conflicts import put
-from memonotify.store.numbers import ChannelNumbers, Counts, Space, Waiting
+from memonotify.store.numbers import ChannelNumbers, Counts, Seen, Space, Waiting
 from memonotify.store.paces import Portion
 from memonotify.store.readers import Readers
 from memonotify.store.tables import probes
@@ -305,6 +313,14 @@ class Store:
         """Return an event; where no workspace is named and several have one of that id, the newest."""
         return await self._read(events.found, workspace, event_id)
 
+    async def events_named(self, event_id: str, *, workspace: str | None = None, limit: int = 10) -> list[Event]:
+        """Return the events of that id, newest first; where there is none, those whose id begins with it, by id."""
+        return await self._read(events.named, event_id, workspace=workspace, limit=limit)
+
+    async def wait(self, event: Event) -> Wait | None:
+        """Return what an event waits for before it is evaluated, None where it is evaluated."""
+        return await self._read(events.wait_of, event.seq)
+
     async def snapshots(self, event: Event) -> list[Snapshot]:
         """Return what was fetched for an event, in order."""
         return await self._read(events.snapshots_of, event.seq)
@@ -315,7 +331,43 @@ class Store:
 
     async def decisions(self, event: Event) -> list[Decision]:
         """Return what was concluded for an event, in the order of the rules; the messages are in `deliveries`."""
-        return await self._read(events.decisions_of, event.seq)
+        return await self._read(traces.decisions_of, event.seq)
+
+    async def decisions_of_rule(
+        self, rule: str, since: datetime, *, workspace: str | None = None, limit: int | None = None
+    ) -> list[tuple[str, datetime, Decision]]:
+        """Return (event id, when it came, decision) for each time a rule was decided since then, newest first."""
+        return await self._read(
+            lambda connection: list(islice(traces.of_rule(connection, rule, since, workspace=workspace), limit))
+        )
+
+    async def events_with_messages(self, rule: str, since: datetime) -> set[str]:
+        """Return the ids of the events for which a rule has made a message since then."""
+        return await self._read(deliveries.events_with_messages, rule, since)
+
+    # Looking back
+
+    async def extent(self, selection: Selection) -> Extent:
+        """Return how many events a selection has, and between which numbers they are."""
+        return await self._read(history.extent, selection)
+
+    async def past(
+        self, selection: Selection, *, after: int, last: int, limit: int, with_decisions: bool = False
+    ) -> list[Past]:
+        """Return events of a selection with what is kept of each, in order of arrival: behind number `after`, up to
+        number `last`; `with_decisions` also what was concluded for them."""
+        return await self._read(
+            history.page, selection, after=after, last=last, limit=limit, with_decisions=with_decisions
+        )
+
+    async def replay(
+        self, event: Event, new: Sequence[NewDelivery], documents: Sequence[Document] = ()
+    ) -> frozenset[str]:
+        """Write, in one transaction, what a replay of an evaluated event adds; return the ids that were not there yet.
+
+        Nothing is written where the event is gone, or still waits for its first evaluation.
+        """
+        return await self._write(history.replay, history.addition(event.seq, new, documents))
 
     # Deliveries
 
@@ -412,6 +464,10 @@ class Store:
         """Return a delivery's tries, first to last."""
         return await self._read(deliveries.attempts_of, delivery_id)
 
+    async def tries(self, event: Event) -> list[Attempt]:
+        """Return the tries of all deliveries of an event, each delivery's first to last."""
+        return await self._read(deliveries.tries_of, event.workspace, event.id)
+
     # Failures
 
     async def untold_failures(self, limit: int = 100) -> list[Failure]:
@@ -430,6 +486,25 @@ class Store:
     async def last_told_at(self) -> datetime | None:
         """Return when somebody was last told of a failure."""
         return await self._read(failures.last_told_at)
+
+    # The last good versions of rule files
+
+    async def kept_files(self, node: str) -> list[KeptFile]:
+        """Return what a node has kept; `node` is empty where the store serves one."""
+        return await self._read(rulefiles.of_node, node)
+
+    async def files_kept_elsewhere(self, node: str) -> list[KeptFile]:
+        """Return the newest that other nodes have kept of files of which this one has nothing."""
+        return await self._read(rulefiles.elsewhere, node)
+
+    async def keep_files(
+        self, node: str, files: Sequence[KeptFile], *, gone: Sequence[str], told: Sequence[tuple[str, str, Failure]]
+    ) -> None:
+        """Write a node's files, remove those that are gone, and write the failures that tell of a breakage.
+
+        Each failure comes with the path and the breakage; it is left out where another node has told of the same.
+        """
+        await self._write(rulefiles.keep, rulefiles.keeping(node, self._now(), files, gone, told))
 
     # The nodes on a store that several share
 
@@ -513,6 +588,10 @@ class Store:
     async def channel_stats(self) -> dict[str, ChannelNumbers]:
         """Return the numbers of each channel that ever had a delivery."""
         return await self._read(numbers.channels)
+
+    async def seen(self, since: datetime | None) -> Seen:
+        """Return which event types came since then, or ever, which rules spoke and which channels delivered."""
+        return await self._read(numbers.seen, since)
 
     async def purge(self, *, before: datetime, limit: int = 200) -> int:
         """Remove events received before a moment that are done with, and what hangs on them; returns how many.

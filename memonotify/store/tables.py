@@ -109,6 +109,13 @@ documents = Table(
 )
 """The files that messages of an event carry, once for all of them, for as long as one of them may still be sent."""
 
+traces = Table(
+    "traces",
+    metadata,
+    Column("event_seq", BigInteger, ForeignKey("events.seq", ondelete="CASCADE"), primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+)
+
 deliveries = Table(
     "deliveries",
     metadata,
@@ -130,6 +137,7 @@ deliveries = Table(
     Column("lease_until", BigInteger),
     Column("reason", Text),
     Column("detail", Text, nullable=False, server_default=""),
+    Column("replay", Text, nullable=False, server_default=""),
     _partial("ix_deliveries_pending", "channel", "due_at", where="state = 'pending'"),
     _partial("ix_deliveries_sending", "channel", "lease_until", where="state = 'sending'"),
     _partial("ix_deliveries_dead", "created_at", where="state = 'dead'"),
@@ -187,12 +195,27 @@ failures = Table(
     Column("detail", Text, nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("delivery_id", Text, nullable=False),
+    Column("file", Text, nullable=False, server_default=""),
     Column("told_at", BigInteger),
     _partial("ix_failures_decision", "rule", "at", where="kind = 'decision_failed'"),
     Index("ix_failures_told_at", "told_at"),
     Index("ix_failures_event", "event_id", "workspace"),
     sqlite_autoincrement=True,
 )
+
+rule_files = Table(
+    "rule_files",
+    metadata,
+    # Empty on a store of one node, which may be called otherwise at its next start.
+    Column("node", Text, primary_key=True),
+    Column("path", Text, primary_key=True),
+    Column("content", Text, nullable=False),
+    Column("templates", Text, nullable=False),
+    # What is wrong with the file on disk, as a digest, once somebody was told of it.
+    Column("breakage", Text, nullable=False),
+    Column("kept_at", BigInteger, nullable=False),
+)
+"""The last good version of each node's rule files, with the texts of the templates that they use."""
 
 probes = Table(
     "probes",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -31,6 +31,7 @@ from memonotify.templating.compiled import (
     mapping_node,
     text_node,
 )
+from memonotify.templating.conditions import Condition
 from memonotify.templating.escaping import ESCAPERS, Escape
 from memonotify.templating.failures import compile_failure, with_hint
 from memonotify.templating.filters import Filters
@@ -56,13 +57,19 @@ class Templates:
 
     The same source compiles once. `written` is the source with the line breaks of the file that it stands in, where
     folding took them away: every line that is told counts them. Every method raises CompileError with the line, or with
-    the file for what stands in a template file.
+    the file for what stands in a template file. With `texts`, the files are these, by their names, and not those on
+    disk.
+
+    `used` gathers the names of the files that what is compiled reads; whoever wants to know empties it before.
     """
 
-    def __init__(self, *, folder: Path | None, locale: str, timezone: str) -> None:
+    def __init__(
+        self, *, folder: Path | None, locale: str, timezone: str, texts: Mapping[str, str] | None = None
+    ) -> None:
         self.folder = folder
-        self._files = TemplateFiles(folder)
+        self._files = TemplateFiles(folder, texts)
         self._settings = (locale, timezone)
+        self.used: set[str] = set()
         self.filters = Filters(locale, timezone)
         self._environments: dict[Escape, Sandbox] = {
             Escape.NONE: Sandbox(loader=self._files),
@@ -84,6 +91,15 @@ class Templates:
         locale, timezone = self._settings
         return Templates(folder=folder, locale=locale, timezone=timezone)
 
+    @property
+    def asked(self) -> Mapping[str, bool]:
+        """The name of every file that was asked for, and whether there was a text for it."""
+        return self._files.asked
+
+    def source(self, name: str) -> str:
+        """Return the text of a file."""
+        return self._files.source(name)
+
     def unread(self) -> list[str]:
         """Return the names of the folder's templates that were not compiled or included so far, sorted."""
         return self._files.unread()
@@ -91,6 +107,10 @@ class Templates:
     def expression(self, source: str, escape: Escape = Escape.NONE, *, written: str = "") -> Expression:
         """Compile one expression, such as a condition; `escape` matters only to its filters."""
         return self._once("expression", source, escape, written, self._expression)
+
+    def condition(self, source: str, escape: Escape = Escape.NONE, *, written: str = "") -> Condition:
+        """Compile a condition, which can say why it does not hold."""
+        return Condition(self.expression(source, escape, written=written), self.expression)
 
     def text(self, source: str, escape: Escape = Escape.NONE, *, written: str = "") -> Text:
         """Compile a text with expressions in it; each expression's value is escaped."""
@@ -132,6 +152,9 @@ class Templates:
             except Exception as error:  # any source may come, and in the end Python compiles it
                 raise compile_failure(error, written or source) from error
         found: _C = self._compiled[key]
+        self.used |= found.analysis.includes
+        if kind == "file":
+            self.used.add(source)
         return found
 
     def _expression(self, source: str, escape: Escape, written: str) -> Expression:

@@ -7,7 +7,7 @@ folder; a file is UTF-8 and 1 MiB at most.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from jinja2 import BaseLoader, Environment, TemplateNotFound
@@ -24,11 +24,17 @@ MAX_FILE = 1024 * 1024
 
 class TemplateFiles(BaseLoader):
     """The folder of templates; None where there is none. Each file is read once and then stays as it was,
-    also one that was not there."""
+    also one that was not there. With `texts`, these by their names are all that there is, whatever the folder holds."""
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, texts: Mapping[str, str] | None = None) -> None:
         self.folder = folder
+        self._texts = texts
         self._read: dict[str, str | CompileError] = {}
+
+    @property
+    def asked(self) -> dict[str, bool]:
+        """Every name that was asked for, and whether there was a text for it."""
+        return {name: isinstance(found, str) for name, found in self._read.items()}
 
     def source(self, name: str) -> str:
         """Return a file's text.
@@ -74,6 +80,10 @@ class TemplateFiles(BaseLoader):
 
     def _load(self, name: str) -> str:
         path = self.path(name)
+        if self._texts is not None:
+            if name not in self._texts:
+                raise CompileError(f"there is no template file {path}")
+            return self._texts[name]
         try:
             with path.open("rb") as file:
                 raw = file.read(MAX_FILE + 1)

@@ -33,6 +33,12 @@ def parse(text: str, file: str) -> tuple[Document | None, list[Problem]]:
 
 def read(path: Path, shown: str) -> tuple[Document | None, list[Problem]]:
     """Read and parse a file; `shown` is the name that problems carry. A file that cannot be read is a problem."""
+    text, problems = read_text(path, shown)
+    return (None, problems) if text is None else parse(text, shown)
+
+
+def read_text(path: Path, shown: str) -> tuple[str | None, list[Problem]]:
+    """Return a file's text as `parse` takes it, or None and why it cannot be read."""
     try:
         # A pipe or a device would block or never end.
         if not stat.S_ISREG(path.stat().st_mode):
@@ -59,7 +65,7 @@ def read(path: Path, shown: str) -> tuple[Document | None, list[Problem]]:
             hint="save the file as UTF-8",
         )
         return None, [problem]
-    return parse(text, shown)
+    return text, []
 
 
 def _whole(file: str, sentence: str) -> Problem:

@@ -324,3 +324,18 @@ async def test_lone_surrogates_and_controls_in_a_message_do_not_keep_it_from_goi
     }[stage.config.type]
     receipt = await channel.send(payload, identity="dlv_1")
     assert receipt.status in {200, 250}
+
+
+async def test_a_probe_reaches_the_receiver_and_sends_nothing(stage: Stage, channel: Channel) -> None:
+    await channel.probe()
+    assert stage.identities() == []
+
+
+async def test_a_probe_of_a_receiver_that_is_not_there_is_unreachable_and_shows_no_secret(
+    stage: Stage, channel: Channel
+) -> None:
+    await stage.stop()
+    with pytest.raises(SendError) as caught:
+        await channel.probe()
+    assert caught.value.reason is Reason.UNREACHABLE
+    assert not any(secret in "".join(traceback.format_exception(caught.value)) for secret in SECRETS)

@@ -13,6 +13,7 @@ from storeparts import START, a_delivery, a_failure, buried, claimed, evaluated,
 
 from memonotify.errors import Reason
 from memonotify.model import DeliveryState, Document, Evaluation, EventState, FailureKind, StateChange
+from memonotify.past import Selection
 from memonotify.store import Store
 
 # "SCAN events" reads a whole table; "SCAN events USING INDEX ix_events_open" only what a partial index holds.
@@ -53,6 +54,9 @@ async def _work(store: Store, clock: ManualClock) -> None:
     await store.delivery(delivery.id)
     await store.attempts(delivery.id)
     await store.deliveries(event_id="e1", workspace="acme")
+    await store.past(Selection(since=START), after=0, last=9, limit=5, with_decisions=True)
+    await store.past(Selection(event_ids=("e1",), workspace="acme"), after=0, last=9, limit=5)
+    await store.replay(await stored(store), [a_delivery(entry=1)], [document])
     await store.events(state=EventState.RECEIVED)
     await store.events(rule="big")
     await store.void_claims()

@@ -23,10 +23,12 @@ from memonotify.model import (
     DeliveryState,
     Evaluation,
     Event,
+    Falsehood,
     NewDelivery,
     Notification,
     Outcome,
     Settlement,
+    Snapshot,
 )
 from memonotify.store import Store
 
@@ -39,6 +41,7 @@ PAGES = [
 ]
 DELIVERY = "dlv_example"
 EVENT = "this-is-a-notification-id"
+QUIET = "a-quiet-notification-id"
 
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<language>[a-z]*)\n(?P<body>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL)
 _MARK = re.compile(r"<!-- (?P<word>not run|exit|file)(?:: | )(?P<value>[^>]*?) -->\s*\Z")
@@ -82,7 +85,8 @@ def without_blocks(page: Path) -> str:
 
 @pytest.fixture(scope="session")
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `memonotify init` writes, with one event in the store and one dead letter of it."""
+    """What `memonotify init` writes, with one event in the store and one dead letter of it, and one event that no
+    rule spoke for."""
     folder = tmp_path_factory.mktemp("init") / "alerts"
     with contextlib.redirect_stdout(io.StringIO()):
         init.main([str(folder)], standalone_mode=False)
@@ -104,6 +108,20 @@ class _Clock:
 
     def monotonic(self) -> float:
         return 0.0
+
+
+def _collection(at: datetime) -> Snapshot:
+    """What the bank gave for the event."""
+    body = {
+        "id": "c-1",
+        "link": "https://client.memo.bank/collections/c-1",
+        "amount": 12050,
+        "currency": "EUR",
+        "local_iban": "FR7617338000010109143651430",
+        "scheduled_date": "2026-03-02",
+        "mandate": {"reference": "ABC123", "scheme": "core"},
+    }
+    return Snapshot(path="/v2/collections/c-1", fetched_at=at, status=200, body=body)
 
 
 async def _fill(path: Path) -> None:
@@ -132,7 +150,9 @@ async def _fill(path: Path) -> None:
     async with Store(f"sqlite:///{path}", clock=clock) as store:
         await store.receive(event)
         (stored,) = await store.unevaluated()
-        await store.record(Evaluation(event=stored, evaluated_at=at, decisions=(decision,)))
+        await store.record(
+            Evaluation(event=stored, evaluated_at=at, decisions=(decision,), snapshots=(_collection(at),))
+        )
         (delivery,) = await store.claim("erp", limit=1, lease_s=30)
         attempt = Attempt(
             delivery_id=DELIVERY,
@@ -145,3 +165,24 @@ async def _fill(path: Path) -> None:
             detail="answered 400",
         )
         await store.settle(Settlement(delivery=delivery, attempt=attempt, state=DeliveryState.DEAD))
+        await _add_quiet(store, at - timedelta(minutes=1))
+
+
+async def _add_quiet(store: Store, at: datetime) -> None:
+    """Add an event of a payment that is too small for the rules that look at it."""
+    body = {
+        "id": QUIET,
+        "date": (at - timedelta(seconds=4)).isoformat(),
+        "event_type": "transaction_confirmed",
+        "resource_type": "transaction",
+        "resource_id": "t-1",
+    }
+    await store.receive(Event(workspace="acme", body=body, received_at=at, client="35.181.64.230", **body))
+    (stored,) = await store.unevaluated()
+    small = Falsehood(condition="(resource | amount) >= 10000", values=(("(resource | amount)", "900.00"),))
+    decisions = (
+        Decision(rule="low-balance", outcome=Outcome.UNCHANGED, detail="when is still true", key="acc-1"),
+        Decision(rule="big-incoming-payment", outcome=Outcome.NOT_MATCHED, detail=str(small), falsehood=small),
+    )
+    snapshot = Snapshot(path="/v2/transactions/t-1", fetched_at=at, status=200, body={"amount": 90000})
+    await store.record(Evaluation(event=stored, evaluated_at=at, decisions=decisions, snapshots=(snapshot,)))

@@ -29,7 +29,7 @@ NOT_RUN = {
     "serves forever": 6,
     "needs a mail server": 2,
     "needs the stand-in": 2,
-    "needs the daemon": 2,
+    "needs the daemon": 5,
     "needs the installed service": 3,
     "needs several nodes": 1,
     "needs a PostgreSQL server": 1,

@@ -135,6 +135,7 @@ def test_every_default_of_the_schema_is_the_loaders_own(alerts: Path) -> None:
     assert config.store == f"sqlite:///{alerts}/{properties['store']['default'].removeprefix('sqlite:///')}"
     assert (config.locale, config.timezone) == (properties["locale"]["default"], properties["timezone"]["default"])
     assert config.templates == alerts / properties["templates"]["default"]
+    assert config.watch is properties["watch"]["default"]
     assert config.retention_s == parse_duration(properties["retention"]["default"])
     for name, seconds in (
         ("first", retry.first_s),

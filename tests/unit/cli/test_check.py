@@ -140,7 +140,7 @@ def test_a_missing_field_that_a_test_brings_to_light_is_a_problem_at_its_line(pr
     assert ended.status == 2
     assert ended.err.splitlines() == [
         "rules/one.yaml:6:7: `resource.amuont` is missing (in the test `a payment`, rules/one.yaml:16)",
-        "1 problem, 0 notes",
+        "1 problem, 3 notes",
     ]
 
 
@@ -150,7 +150,7 @@ def test_every_message_that_a_test_makes_fail_is_told(project: Project) -> None:
     assert project.check().err.splitlines() == [
         "rules/one.yaml:11:11: `resource.nmae` is missing (in the test `a payment`, rules/one.yaml:16)",
         "templates/mail.html.j2:2:1: `resource.iban` is missing (in the test `a payment`, rules/one.yaml:16)",
-        "2 problems, 1 note",
+        "2 problems, 3 notes",
     ]
 
 

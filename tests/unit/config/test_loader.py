@@ -74,6 +74,7 @@ def test_all_but_workspaces_channels_and_rules_has_a_default(folder: Folder) -> 
     assert (config.locale, config.timezone) == ("fr_FR", "Europe/Paris")
     assert (config.retry.first_s, config.retry.max_s, config.retry.give_up_after_s) == (5, 900, 86400)
     assert config.retention_s == 90 * 86400
+    assert config.watch is False
     assert config.on_failure is None
 
 

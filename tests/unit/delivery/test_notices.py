@@ -147,6 +147,7 @@ def test_the_notice_to_a_machine_is_json_with_a_count():
         "reason": "rejected",
         "detail": "HTTP 400",
         "delivery": "dlv_1",
+        "file": "",
         "at": NOW.isoformat(),
     }
 
@@ -162,3 +163,39 @@ def test_a_rule_that_failed_is_told_without_a_channel():
     assert "channel:" not in text
     assert "resource.amount is missing" in text
     assert "retry" not in text
+
+
+REFUSED = failure(
+    channel="",
+    kind=FailureKind.FILE_REFUSED,
+    workspace="",
+    event_id="",
+    rule="",
+    reason=Reason.CONFIGURATION,
+    detail="its last good version stays in force\nrules/a.yaml:3:5: unknown key `mtch`",
+    file="rules/a.yaml",
+)
+
+
+def test_a_file_that_is_refused_is_told_with_its_problems_and_what_to_do():
+    (notice,) = compose([REFUSED], on_failure=THROUGH_MAIL, configs=CONFIGS, serves=lambda _: True, now=REFUSED.at)
+    payload = notice.notification.payload
+    assert payload["subject"] == "memonotify: rules/a.yaml is wrong and was not put in force"
+    assert payload["text"].startswith(
+        "rules/a.yaml is wrong.\n  its last good version stays in force\n  rules/a.yaml:3:5: unknown key `mtch`\n"
+    )
+    assert "memonotify reload puts it in force" in payload["text"]
+    assert "dead letters" not in payload["text"]
+
+
+def test_a_file_is_named_among_other_failures_and_in_json():
+    (notice,) = compose(
+        [failure(), REFUSED],
+        on_failure=OnFailure(channel="erp2"),
+        configs={**CONFIGS, "erp2": http("erp2")},
+        serves=lambda _: True,
+        now=REFUSED.at,
+    )
+    told = notice.notification.payload["json"]
+    assert told["summary"] == "memonotify: 2 failures (erp, rules/a.yaml)"
+    assert [each["file"] for each in told["failures"]] == ["", "rules/a.yaml"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from random import Random
 
@@ -18,7 +19,8 @@ from memonotify.engine.places import PLACES
 from memonotify.errors import FetchError, Reason, StoreError
 from memonotify.headroom import Headroom
 from memonotify.metrics import Metrics
-from memonotify.model import Branch, FailureKind, Outcome
+from memonotify.model import Branch, DeliveryState, FailureKind, Mode, Outcome
+from memonotify.policies.mode import SHADOW
 from memonotify.rules.match import Match
 from memonotify.rules.values import Ruleset
 
@@ -529,3 +531,21 @@ async def test_what_was_unfinished_at_the_start_is_evaluated(bench):
     async with bench.running(rule()):
         await settled(200)
     assert [e.event.seq for e in bench.store.recorded] == [1, 2]
+
+
+async def test_a_rule_in_the_shadow_writes_what_it_would_say_and_wakes_no_channel(bench):
+    shadow = replace(change_rule({"evt-1": True, "evt-2": True}), mode=Mode.SHADOW)
+    async with bench.running(shadow):
+        await bench.put(event(1), event(2))
+    made = [delivery for e in bench.store.recorded for d in e.decisions for delivery in d.deliveries]
+    assert [(d.state, d.detail) for d in made] == [(DeliveryState.SUPPRESSED, SHADOW)] * 2
+    assert bench.woken == []
+    assert bench.store.states == {}, "what is suppressed uses up no key"
+    assert bench.count("memonotify_decisions_total", rule="r", outcome="suppressed") == 2
+
+
+async def test_a_rule_that_is_off_is_passed_over(bench):
+    async with bench.running(replace(rule(), mode=Mode.OFF)):
+        await bench.put(event(1))
+        await bench.pauses.advance(1)
+    assert bench.store.marked == [[1]]

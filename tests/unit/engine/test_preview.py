@@ -47,7 +47,7 @@ async def test_every_rule_is_shown_with_what_it_would_send_or_why_it_would_not(c
     ]
     whys = [found.why for found in shown.rules]
     assert whys[0] == ""
-    assert whys[1] == "when is false"
+    assert whys[1] == "source is false"
     assert "'gone' is missing" in whys[2]
     assert whys[3] == "match: event_type is transaction_confirmed, and the rule looks at collection_*"
     assert whys[4] == "none of its messages is due"

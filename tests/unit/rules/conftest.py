@@ -57,7 +57,7 @@ API = BankApi(
 )
 
 
-def make_config(folder: Path, **changes: Any) -> Config:
+def a_config(folder: Path, **changes: Any) -> Config:
     config = Config(
         path=folder / "config.yaml",
         server=Server(listen=Listen(host="127.0.0.1"), allowed_ips=None),
@@ -87,8 +87,11 @@ class RulesFolder:
         path.write_text(dedent(text).removeprefix("\n"), "utf-8")
         return path
 
+    def config(self, **changes: Any) -> Config:
+        return a_config(self.folder, **changes)
+
     def load(self, *, files: list[Path] | None = None, **changes: Any) -> LoadedRules:
-        config = make_config(self.folder, **changes)
+        config = a_config(self.folder, **changes)
         templates = Templates(folder=config.templates, locale=config.locale, timezone=config.timezone)
         return load_rules(config, templates, files=files)
 
@@ -105,6 +108,12 @@ class RulesFolder:
         problems = self.problems({"rules/a.yaml": text}, **changes)
         assert len(problems) == 1, problems
         return problems[0]
+
+
+@pytest.fixture(scope="session")
+def make_config() -> Callable[..., Config]:
+    """For tests that hold rules against a configuration of their own."""
+    return a_config
 
 
 @pytest.fixture(scope="session")

@@ -233,9 +233,7 @@ def test_fetch_false_with_the_resource_in_an_included_template_file_only(rules_f
     )
 
 
-@pytest.mark.parametrize(
-    "policy", ["mode: shadow", "once: {per: x}", "quiet: {}", "limit: {}", "group: {}", "escalate: {}"]
-)
+@pytest.mark.parametrize("policy", ["once: {per: x}", "quiet: {}", "limit: {}", "group: {}", "escalate: {}"])
 def test_a_policy_that_is_not_there_yet_is_refused_by_name(rules_folder: RulesFolder, policy: str) -> None:
     name = policy.partition(":")[0]
     problem = rules_folder.problem(rule(f"{policy}\n{SLACK}"))

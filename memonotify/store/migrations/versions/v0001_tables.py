@@ -35,6 +35,7 @@ def upgrade() -> None:
         sa.Column("lease_until", sa.BigInteger(), nullable=True),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("detail", sa.Text(), server_default="", nullable=False),
+        sa.Column("replay", sa.Text(), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_deliveries")),
     )
     op.create_index("ix_deliveries_channel", "deliveries", ["channel", "state", "settled_at"], unique=False)
@@ -107,6 +108,7 @@ def upgrade() -> None:
         sa.Column("detail", sa.Text(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("delivery_id", sa.Text(), nullable=False),
+        sa.Column("file", sa.Text(), nullable=False, server_default=""),
         sa.Column("told_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_failures")),
         sqlite_autoincrement=True,
@@ -187,6 +189,16 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "rule_files",
+        sa.Column("node", sa.Text(), nullable=False),
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
+        sa.Column("templates", sa.Text(), nullable=False),
+        sa.Column("breakage", sa.Text(), nullable=False),
+        sa.Column("kept_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("node", "path", name=op.f("pk_rule_files")),
+    )
+    op.create_table(
         "decisions",
         sa.Column("event_seq", sa.BigInteger(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
@@ -209,6 +221,13 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["event_seq"], ["events.seq"], name=op.f("fk_snapshots_event_seq"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("event_seq", "path", name=op.f("pk_snapshots")),
+    )
+    op.create_table(
+        "traces",
+        sa.Column("event_seq", sa.BigInteger(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["event_seq"], ["events.seq"], name=op.f("fk_traces_event_seq"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("event_seq", name=op.f("pk_traces")),
     )
     op.create_table(
         "documents",

@@ -1,0 +1,59 @@
+"""Why a rule stayed silent, counted by reason, as a tree for people. Pure.
+
+In: the counts as the API gives them. Out: a Node to print.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from memonotify.cli.moments import Moments
+from memonotify.cli.trees import Node
+from memonotify.cli.visible import in_short
+
+Json = Mapping[str, Any]
+
+_MAX_REASON: Final = 240
+_STYLES: Final = {"failed": "red", "suppressed": "yellow"}
+_MODES: Final = {"off": "it is off now, and looks at no event", "shadow": "it is in the shadow: nothing is sent"}
+
+
+def rule_tree(counts: Json, *, timezone: str) -> Node:
+    """Return how often a rule spoke and why it did not, the most frequent reason first."""
+    moments = Moments(timezone, counts["since"])
+    looked, spoke = counts["looked_at"], counts["spoke"]
+    lines = [Node(f"since {moments.full(counts['since'])} ({timezone})")]
+    if counts["mode"] is None:
+        lines.append(Node("it is not among the rules now", (), "yellow"))
+    elif counts["mode"] in _MODES:
+        lines.append(Node(_MODES[counts["mode"]], (), "yellow"))
+    if counts["cut"]:
+        lines.append(Node(f"only the newest {looked} events are counted: give a shorter --since", (), "yellow"))
+    if not looked:
+        lines.append(Node(f"no event since then is one that it looks at{_match(counts['match'])}"))
+    else:
+        lines.append(Node(f"it looked at {_events(looked)} and spoke for {spoke}", (), "green" if spoke else ""))
+    lines += [_reason(one, moments) for one in counts["reasons"]]
+    return Node(f"rule {counts['rule']}", tuple(lines), "bold")
+
+
+def _events(count: int) -> str:
+    return f"{count} event{'s' if count != 1 else ''}"
+
+
+def _match(match: Json | None) -> str:
+    told = [f"{name} {', '.join(patterns)}" for name, patterns in (match or {}).items()]
+    return f": {'; '.join(told)}" if told else ""
+
+
+def _reason(one: Json, moments: Moments) -> Node:
+    outcome = one["outcome"]
+    how = {"failed": "failed", "suppressed": "suppressed"}.get(outcome, "silent")
+    reason = in_short(one["reason"], _MAX_REASON)
+    if outcome == "unchanged":
+        reason = "nothing new for the key, its condition was true before and still is"
+    values = ", ".join(f"{name} is {value}" for name, value in one["values"].items())
+    latest = f"latest {moments.at(one['latest_at'])}, event {one['latest_event_id']}"
+    below = Node(f"{latest}: {values}" if values else latest, (), "dim")
+    return Node(f"{one['count']} × {how}: {reason}", (below,), _STYLES.get(outcome, ""))
