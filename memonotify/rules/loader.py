@@ -23,9 +23,10 @@ from memonotify.rules.faults import placed, shown
 from memonotify.rules.notes import unhandled_event_types
 from memonotify.rules.published import Published
 from memonotify.rules.reader import RuleReader
+from memonotify.rules.rulefile import read_rule_file
 from memonotify.rules.values import Rule, Ruleset, RuleTest
 from memonotify.templating.environment import Place, Templates
-from memonotify.yamlsource import Document, read
+from memonotify.yamlsource import Document
 from memonotify.yamlsource import Path as DataPath
 
 
@@ -164,7 +165,7 @@ class _Loading:
             self.problems += reader.problems
 
     def _document(self, path: Path) -> Document | None:
-        document, problems = read(path, shown(path))
+        document, problems = read_rule_file(path)
         self.problems += problems
         return document
 
