@@ -15,7 +15,7 @@ from memonotify.cli.options import Reading, read_all
 from memonotify.config.loader import find_config, is_configuration
 from memonotify.config.problems import in_order
 from memonotify.engine.rehearsal import rehearse
-from memonotify.errors import CompileError, Problem
+from memonotify.errors import CompileError, ConfigError, Problem
 from memonotify.rules.faults import shown
 from memonotify.templating.folder import file_faults, unused_faults
 from memonotify.templating.templatefiles import SUFFIX
@@ -34,13 +34,23 @@ class Checked:
     unhandled: list[Problem] = field(default_factory=list)
     rules: set[tuple[str, int]] = field(default_factory=set)
 
+    def fails(self, *, strict: bool) -> bool:
+        """Whether what was found is to be put right; with `strict`, what is doubtful as well."""
+        return bool(self.problems) or (strict and bool(self.notes))
+
 
 def check_all(config_path: Path | None, *, resolve: bool, files: tuple[Path, ...]) -> Checked:
     """Check the configuration with all that it names, or these files: rules, templates, configurations.
 
-    Raises:
-        ConfigError: there is no configuration to check them against.
+    That there is no configuration to check them against is a problem like any other.
     """
+    try:
+        return _checked(config_path, resolve=resolve, files=files)
+    except ConfigError as error:
+        return Checked(problems=list(error.problems))
+
+
+def _checked(config_path: Path | None, *, resolve: bool, files: tuple[Path, ...]) -> Checked:
     checked = Checked()
     templates = [file for file in files if file.suffix == SUFFIX]
     configurations = [file for file in files if file not in templates and is_configuration(file)]
