@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Final
 
 from memonotify.cli.options import Reading, read_all
+from memonotify.config.exposure import exposed_secrets
 from memonotify.config.loader import find_config, is_configuration
 from memonotify.config.problems import in_order
 from memonotify.engine.rehearsal import rehearse
 from memonotify.errors import CompileError, ConfigError, Problem
 from memonotify.rules.faults import shown
-from memonotify.templating.folder import file_faults, unused_faults
+from memonotify.rules.notes import unused_channels
+from memonotify.templating.folder import UnescapedIn, file_faults, unused_faults
 from memonotify.templating.templatefiles import SUFFIX
 
 _TOO_MANY: Final = "the tests are too many to try each with every rule: some were tried with those they expect alone"
@@ -58,6 +60,7 @@ def _checked(config_path: Path | None, *, resolve: bool, files: tuple[Path, ...]
     for path in configurations if files else [find_config(config_path)]:
         reading = read_all(path, resolve=resolve)
         _add(checked, reading)
+        _add_unused_channels(checked, reading)
         if reading.templates is not None:
             _add_templates(checked, unused_faults(reading.templates))
         if files:
@@ -69,15 +72,22 @@ def _checked(config_path: Path | None, *, resolve: bool, files: tuple[Path, ...]
             for file in templates:
                 _add_templates(checked, file_faults(reading.templates, file))
     checked.problems = in_order(checked.problems)
+    checked.notes = _each_once(checked)
+    return checked
+
+
+def _each_once(checked: Checked) -> list[Problem]:
+    """Return the notes without those that are likely to follow from a problem; those of one file stand together."""
     # With a problem, the list of what no rule handles is likely to follow from it.
     passed_over = checked.unhandled if checked.problems else []
-    checked.notes = [note for note in dict.fromkeys(checked.notes) if note not in passed_over]
-    return checked
+    return [note for note in in_order(checked.notes) if note not in passed_over]
 
 
 def _add(checked: Checked, reading: Reading) -> None:
     checked.problems += reading.problems
     checked.notes += reading.notes
+    if reading.config is not None:
+        checked.notes += exposed_secrets(reading.config.document, reading.config.config.path.parent)
     if reading.config is None or reading.rules is None or reading.rules.loaded is None:
         return
     config, ruleset = reading.config.config, reading.rules.loaded.ruleset
@@ -97,10 +107,31 @@ def _add(checked: Checked, reading: Reading) -> None:
         )
 
 
-def _add_templates(checked: Checked, faults: Iterable[CompileError]) -> None:
-    """Add what is wrong in templates, less what a rule that uses them has told already."""
+def _add_unused_channels(checked: Checked, reading: Reading) -> None:
+    if reading.loaded is not None:
+        config = reading.loaded.config
+        checked.notes += unused_channels(reading.loaded.rules.ruleset, config.config, config.document)
+
+
+def _add_templates(checked: Checked, faults: Iterable[CompileError | UnescapedIn]) -> None:
+    """Add what is wrong or doubtful in templates, less what a rule that uses them has told already."""
     told = {(problem.file, problem.line, problem.message) for problem in checked.problems}
     for fault in faults:
+        if isinstance(fault, UnescapedIn):
+            checked.notes.append(_unescaped(fault))
+            continue
         file = shown(Path(fault.file))
         if (file, fault.line, fault.message) not in told:
             checked.problems.append(Problem(file=file, line=fault.line, column=1, message=fault.message))
+
+
+def _unescaped(found: UnescapedIn) -> Problem:
+    through = found.through
+    return Problem(
+        file=shown(Path(found.file)),
+        line=through.line,
+        column=1,
+        message=through.message,
+        hint=through.hint,
+        severity="note",
+    )
