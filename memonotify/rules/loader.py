@@ -15,7 +15,7 @@ from memonotify.config.problems import in_order
 from memonotify.config.schema import check_schema
 from memonotify.config.suggest import Suggester
 from memonotify.config.values import Config
-from memonotify.errors import ConfigError, Problem
+from memonotify.errors import ConfigError, Problem, Severity
 from memonotify.model import Fault
 from memonotify.rules.declared import Declared
 from memonotify.rules.expectations import TestReader
@@ -51,11 +51,13 @@ class RulesReading:
     notes: tuple[Problem, ...]
     places: Mapping[str, tuple[Document, DataPath]]
 
-    def problem(self, rule: str, fault: Fault, *, hint: str) -> Problem:
-        """Return the problem of a text of that rule that failed, at the line where it stands."""
+    def problem(self, rule: str, fault: Fault, *, hint: str, severity: Severity = "error") -> Problem:
+        """Return the problem (or the note) of a text of that rule that failed, at the line where it stands."""
         document, path = self.places[rule]
         place = Place(fault.file, fault.line)
-        return placed(document, (*path, *fault.path), place, fault.reason, hint=hint, word=fault.word)
+        return placed(
+            document, (*path, *fault.path), place, fault.reason, hint=hint, severity=severity, word=fault.word
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -133,6 +133,9 @@ tests:
 """
 
 
+NEVER_DUE = "for every made-up event of `transaction_confirmed`, though none of them makes the message due"
+
+
 def test_a_missing_field_that_a_test_brings_to_light_is_a_problem_at_its_line(project: Project) -> None:
     project.write("rules/one.yaml", TESTED)
     project.write("templates/mail.html.j2", "<p>\n{{ resource.iban | iban }}</p>")
@@ -140,7 +143,9 @@ def test_a_missing_field_that_a_test_brings_to_light_is_a_problem_at_its_line(pr
     assert ended.status == 2
     assert ended.err.splitlines() == [
         "rules/one.yaml:6:7: `resource.amuont` is missing (in the test `a payment`, rules/one.yaml:16)",
-        "1 problem, 3 notes",
+        f"rules/one.yaml:11:11: `resource.nmae` is missing ({NEVER_DUE})",
+        f"templates/mail.html.j2:2:1: `resource.iban` is missing (did you mean `local_iban`?; {NEVER_DUE})",
+        "3 problems, 1 note",
     ]
 
 
