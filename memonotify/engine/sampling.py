@@ -10,7 +10,7 @@ wrong where it fails for all events that the rule looks at, and doubtful where t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -44,7 +44,7 @@ class SampleFault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
-    """What failed. Where not `is_whole`, some rules were not tried."""
+    """What failed. Where not `is_whole`, some rules were not tried at all."""
 
     faults: tuple[SampleFault, ...]
     is_whole: bool
@@ -53,23 +53,34 @@ class Sampling:
 def try_samples(
     ruleset: Ruleset, config: Config, *, shown: frozenset[Shown] = frozenset(), most: int = MAX_DECISIONS
 ) -> Sampling:
-    """Decide every rule that is not off for the samples of all event types it matches, `most` times in all.
+    """Decide every rule that is not off for the samples of all event types it matches, about `most` times in all.
 
+    Where that would be more, each rule is tried with a few samples of each type; some with none if that is too much.
     `shown` are the texts that a test has shown to be right for an event type: those can be doubtful, never wrong.
     """
+    awake = [
+        (rule, workspace)
+        for rule in ruleset.rules
+        if rule.mode is not Mode.OFF
+        and (workspace := next((w.name for w in config.workspaces if fits(rule.match.workspace, w.name)), None))
+    ]
+    trials = [_Trial(rule, workspace, samples) for rule, workspace in awake]
+    if sum(trial.cost for trial in trials) > most:
+        trials = [_Trial(rule, workspace, _few) for rule, workspace in awake]
     found: list[SampleFault] = []
-    is_whole = True
-    for rule in ruleset.rules:
-        workspace = next((each.name for each in config.workspaces if fits(rule.match.workspace, each.name)), None)
-        if rule.mode is Mode.OFF or workspace is None:
-            continue
-        trial = _Trial(rule, workspace)
+    for trial in trials:
         most -= trial.cost
         if most < 0:
-            is_whole = False
-            break
+            return Sampling(faults=tuple(found), is_whole=False)
         found += trial.faults(shown)
-    return Sampling(faults=tuple(found), is_whole=is_whole)
+    return Sampling(faults=tuple(found), is_whole=True)
+
+
+def _few(event_type: str) -> tuple[Sample, ...]:
+    """Return four samples of a type: two with every field, two with the required ones alone."""
+    all_ = samples(event_type)
+    number = sum(sample.is_whole for sample in all_)
+    return all_ if not all_ else (all_[0], all_[number - 1], all_[-number], all_[-1])
 
 
 @dataclass(slots=True)
@@ -85,7 +96,8 @@ class _Seen:
 class _Trial:
     """One rule and its samples."""
 
-    def __init__(self, rule: Rule, workspace: str) -> None:
+    def __init__(self, rule: Rule, workspace: str, samples_of: Callable[[str], tuple[Sample, ...]]) -> None:
+        self._samples = samples_of
         self._rule = rule
         self._workspace = workspace
         self._answers: tuple[bool | None, ...] = (False, True) if rule.on_change else (None,)
@@ -94,8 +106,8 @@ class _Trial:
 
     @property
     def cost(self) -> int:
-        """How many times the rule is decided at the most."""
-        return sum(len(samples(name)) for name in self._types) * (len(self._answers) + 1)
+        """How many times the rule is decided, if all its messages come due."""
+        return sum(len(self._samples(name)) for name in self._types) * len(self._answers)
 
     @property
     def _knows_all(self) -> bool:
@@ -133,7 +145,7 @@ class _Trial:
 
     def _tried(self, event_type: str) -> dict[Head, _Seen]:
         seen: dict[Head, _Seen] = {}
-        for sample in samples(event_type):
+        for sample in self._samples(event_type):
             for remembered in self._answers:
                 decision = _decided(self._rule, sample, self._workspace, remembered)
                 if decision is None:
@@ -158,7 +170,7 @@ class _Trial:
         )
         first: Fault | None = None
         for event_type in self._types:
-            for sample in samples(event_type):
+            for sample in self._samples(event_type):
                 decision = _decided(speaking, sample, self._workspace, None) if sample.is_whole else None
                 if decision is None:
                     continue

@@ -43,6 +43,16 @@ def test_what_is_only_missing_where_the_bank_leaves_it_out_is_doubtful():
     assert told(payment) == [("r", ("notify", 0), ("collection_failed",), False)]
 
 
+def test_where_there_are_many_rules_each_is_tried_with_a_few_samples():
+    tried = []
+    text = entry(0, message=fn(lambda context: tried.append(context["resource"]) or context["resource"]["message"]))
+    payments = [rule(name, match=Match(event_type=("collection_failed",)), notify=(text,)) for name in "abc"]
+    sampling = try_samples(Ruleset(rules=tuple(payments)), CONFIG, most=12)
+    assert sampling.is_whole
+    assert len(tried) == 12
+    assert [(found.rule, found.is_certain) for found in sampling.faults] == [("a", False), ("b", False), ("c", False)]
+
+
 def test_beyond_the_bound_rules_are_left_out_and_that_is_told():
     rules = [failing("a"), failing("b")]
     one = try_samples(Ruleset(rules=(rules[0],)), CONFIG, most=10_000)
