@@ -59,6 +59,32 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
 )
 """The dotted names of a resource's fields, by resource type."""
 
+_REQUIRED: Final = {
+    "transaction": (
+        "account_id amount attachment_count counterparty_name currency direction execution_date id link local_iban "
+        "reference request_date source source.collection_id source.instructed_amount source.instructed_currency "
+        "source.returned_collection_id source.returned_collection_reference source.returned_transfer_id "
+        "source.returned_transfer_reference source.settlement_amount source.settlement_currency source.transfer_id "
+        "source.transfer_type source.type source.wire_transfer_id status"
+    ),
+    "transfer": "amount beneficiary_iban currency id local_iban reference status type_strategy",
+    "wire_transfer": (
+        "beneficiary_account_identifier beneficiary_account_identifier.* id instructed_amount instructed_currency "
+        "local_iban message reference status"
+    ),
+    "collection": (
+        "amount currency id local_iban mandate mandate.reference mandate.scheme reference scheduled_date status"
+    ),
+    "mandate_signature_request": (
+        "debtor_email id is_deleted language mode redirect_uri reference scheme signature_url status"
+    ),
+}
+
+REQUIRED: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
+    {resource_type: frozenset(_REQUIRED.get(resource_type, names).split()) for resource_type, names in _FIELDS.items()}
+)
+"""The fields of FIELDS that the bank never leaves out where a resource of that kind and state has them at all."""
+
 
 def knows(resource_type: str, path: tuple[str, ...]) -> bool:
     """Return whether a resource of this type has the field that `path` leads to, as far as is known here.

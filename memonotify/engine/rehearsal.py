@@ -13,11 +13,18 @@ from typing import Final
 
 from memonotify.config.values import Config
 from memonotify.engine.testing import decided, event_of
-from memonotify.model import Event, Fault
+from memonotify.model import Decision, Event, Fault, Outcome
 from memonotify.rules.values import Rule, Ruleset, RuleTest
 
 MAX_DECISIONS: Final = 50_000
 """How many rules are decided in all, a few seconds' worth: each test concerns each rule that matches its event."""
+
+
+Head = tuple[str | int, ...]
+"""Which text of a rule: `(when,)`, `(key,)`, `(fetch, name)`, or a message as `(notify, 0)`."""
+
+Shown = tuple[str, str, Head]
+"""A rule, an event type, and a text of it that is right for an event of that type."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,9 +38,11 @@ class RuleFault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rehearsal:
-    """What failed. Where not `is_whole`, some tests were run with nothing but the rules that they expect to speak."""
+    """What failed, and what was shown to be right. Where not `is_whole`, some tests were run with nothing but the rules
+    that they expect to speak."""
 
     faults: tuple[RuleFault, ...]
+    shown: frozenset[Shown]
     is_whole: bool
 
 
@@ -41,6 +50,7 @@ def rehearse(ruleset: Ruleset, config: Config, *, most: int = MAX_DECISIONS) -> 
     """Decide every rule for the tests whose events it matches; beyond `most`, those alone that a test expects."""
     by_name = {rule.name: rule for rule in ruleset.rules}
     found: dict[tuple[str, Fault], RuleFault] = {}
+    shown: set[Shown] = set()
     is_whole = True
     for test in ruleset.tests:
         event = event_of(test, config)
@@ -51,9 +61,30 @@ def rehearse(ruleset: Ruleset, config: Config, *, most: int = MAX_DECISIONS) -> 
             rules = tuple(_expected(test, event, by_name))
         for rule in rules:
             decision, unanswered = decided(rule, event, test)
-            for fault in () if unanswered else decision.faults:
+            if unanswered:
+                continue
+            for fault in decision.faults:
                 found.setdefault((rule.name, fault), RuleFault(rule=rule.name, fault=fault, test=test))
-    return Rehearsal(faults=tuple(found.values()), is_whole=is_whole)
+            shown.update((rule.name, event.event_type, head) for head in heads_shown(rule, decision))
+    return Rehearsal(faults=tuple(found.values()), shown=frozenset(shown), is_whole=is_whole)
+
+
+def head_of(fault: Fault) -> Head:
+    """Return the text that failed."""
+    return fault.path[:1] if fault.path[:1] in (("when",), ("key",)) else fault.path[:2]
+
+
+def heads_shown(rule: Rule, decision: Decision) -> Iterator[Head]:
+    """Yield the texts that a decision shows to be right: the messages that it made, and what they rest on."""
+    failed = {head_of(fault) for fault in decision.faults}
+    if decision.outcome is not Outcome.FAILED:
+        yield ("when",)
+        yield ("key",)
+    for message in decision.deliveries:
+        head = (message.branch.value, message.entry)
+        if head not in failed and not message.notification.render_error:
+            yield head
+            yield from (("fetch", name) for name in rule.lookups)
 
 
 def _expected(test: RuleTest, event: Event, by_name: dict[str, Rule]) -> Iterator[Rule]:

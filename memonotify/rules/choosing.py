@@ -21,9 +21,10 @@ from memonotify.errors import CompileError, Problem
 from memonotify.rules.declared import Declared
 from memonotify.rules.faults import shown
 from memonotify.rules.loader import read_one, read_tests, ruleset_of
+from memonotify.rules.rulefile import parse_rules
 from memonotify.rules.versions import FoundFile, InForce, Refused, Version
 from memonotify.templating.environment import Templates
-from memonotify.yamlsource import Document, parse
+from memonotify.yamlsource import Document
 
 _OWN_NAME: Final = "give it a name of its own"
 
@@ -96,7 +97,7 @@ class _Choosing:
 
     def _compile(self, draft: _Draft, text: str) -> None:
         path = draft.found.path
-        draft.document, problems = parse(text, shown(path))
+        draft.document, problems = parse_rules(text, path)
         draft.problems += problems
         if draft.document is None:
             return
@@ -193,7 +194,7 @@ def _blame(draft: _Draft, name: str, holder: _Draft) -> None:
 
 def _parsed(path: Path, text: str) -> Document:
     """Parse a text that was parsed without a problem before."""
-    document, _ = parse(text, shown(path))
+    document, _ = parse_rules(text, path)
     assert document is not None  # noqa: S101 - it was one before
     return document
 

@@ -14,9 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from memonotify.config.values import Config
-from memonotify.rules.faults import shown
 from memonotify.rules.loader import rule_files
-from memonotify.yamlsource import read
+from memonotify.rules.rulefile import read_rule_file
 
 
 def names_elsewhere(config: Config, files: Sequence[Path], names: frozenset[str]) -> frozenset[str]:
@@ -28,7 +27,7 @@ def names_elsewhere(config: Config, files: Sequence[Path], names: frozenset[str]
 
 def _names(path: Path) -> frozenset[str]:
     """Return the names that a file gives its rules, whether or not the rest of it is right."""
-    document, _ = read(path, shown(path))
+    document, _ = read_rule_file(path)
     data = document.data if document is not None else None
     rules = data.get("rules") if isinstance(data, dict) else None
     found = [rule.get("name") for rule in rules if isinstance(rule, dict)] if isinstance(rules, list) else []

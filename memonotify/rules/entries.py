@@ -9,7 +9,14 @@ from memonotify.config.suggest import did_you_mean
 from memonotify.config.values import Config
 from memonotify.errors import CompileError, Problem
 from memonotify.rules.addressing import addressing_problems
-from memonotify.rules.faults import Compiled, compile_problem, field_problems, name_problems, shown_names
+from memonotify.rules.faults import (
+    Compiled,
+    compile_problem,
+    field_problems,
+    name_problems,
+    shown_names,
+    unescaped_notes,
+)
 from memonotify.rules.values import Entry
 from memonotify.templating.environment import Expression, Templates
 from memonotify.templating.messages import FIELDS, Message, MessageProblems, compile_message
@@ -105,6 +112,8 @@ class EntryReader:
             return None
         for path, part in message.parts:
             self._add((*self._path, *path), part)
+            if path == ("html",):
+                self.notes += unescaped_notes(self._document, (*self._path, *path), part)
         return message
 
     def _add(self, path: DataPath, part: Compiled) -> None:

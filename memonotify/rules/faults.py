@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -120,6 +121,16 @@ def field_problems(document: Document, path: DataPath, compiled: Compiled) -> li
             message = f"`event.{field}` is none of the five fields that every event has"
             hint = did_you_mean(field, EVENT_FIELDS) or "ask whether it is there: `is defined` or `| default(…)`"
             found.append(placed(document, path, place, message, hint=hint, severity="note"))
+    return found
+
+
+def unescaped_notes(document: Document, path: DataPath, compiled: Compiled) -> list[Problem]:
+    """Return a note for each value that the HTML at `path`, or a template file of it, lets through as it is."""
+    found = []
+    for through, place in compiled.analysis.unescaped:
+        note = placed(document, path, place, through.message, hint=through.hint, severity="note")
+        # Of a file, the same is found for each message that uses it.
+        found.append(replace(note, field="") if place.file else note)
     return found
 
 

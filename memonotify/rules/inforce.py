@@ -15,10 +15,11 @@ from memonotify.model import KeptFile
 from memonotify.rules.choosing import choose
 from memonotify.rules.faults import shown
 from memonotify.rules.loader import read_one, rule_files, ruleset_of
+from memonotify.rules.rulefile import parse_rules
 from memonotify.rules.versions import NOTHING, FoundFile, InForce, Version
 from memonotify.templating.environment import Templates
 from memonotify.templating.templatefiles import TemplateFiles
-from memonotify.yamlsource import parse, read_text
+from memonotify.yamlsource import read_text
 
 
 def load(config: Config, last: InForce = NOTHING) -> InForce:
@@ -56,7 +57,7 @@ def _found(path: Path) -> FoundFile:
 
 def _version(kept: KeptFile, config: Config) -> Version | None:
     path = Path(kept.path)
-    document, problems = parse(kept.text, shown(path))
+    document, problems = parse_rules(kept.text, path)
     if document is None or problems:
         return None
     templates = Templates(folder=config.templates, locale=config.locale, timezone=config.timezone, texts=kept.templates)

@@ -15,7 +15,7 @@ from memonotify.config.problems import in_order
 from memonotify.config.schema import check_schema
 from memonotify.config.suggest import Suggester
 from memonotify.config.values import Config
-from memonotify.errors import ConfigError, Problem
+from memonotify.errors import ConfigError, Problem, Severity
 from memonotify.model import Fault
 from memonotify.rules.declared import Declared
 from memonotify.rules.expectations import TestReader
@@ -23,9 +23,10 @@ from memonotify.rules.faults import placed, shown
 from memonotify.rules.notes import unhandled_event_types
 from memonotify.rules.published import Published
 from memonotify.rules.reader import RuleReader
+from memonotify.rules.rulefile import read_rule_file
 from memonotify.rules.values import Rule, Ruleset, RuleTest
 from memonotify.templating.environment import Place, Templates
-from memonotify.yamlsource import Document, read
+from memonotify.yamlsource import Document
 from memonotify.yamlsource import Path as DataPath
 
 
@@ -50,11 +51,13 @@ class RulesReading:
     notes: tuple[Problem, ...]
     places: Mapping[str, tuple[Document, DataPath]]
 
-    def problem(self, rule: str, fault: Fault, *, hint: str) -> Problem:
-        """Return the problem of a text of that rule that failed, at the line where it stands."""
+    def problem(self, rule: str, fault: Fault, *, hint: str, severity: Severity = "error") -> Problem:
+        """Return the problem (or the note) of a text of that rule that failed, at the line where it stands."""
         document, path = self.places[rule]
         place = Place(fault.file, fault.line)
-        return placed(document, (*path, *fault.path), place, fault.reason, hint=hint, word=fault.word)
+        return placed(
+            document, (*path, *fault.path), place, fault.reason, hint=hint, severity=severity, word=fault.word
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +167,7 @@ class _Loading:
             self.problems += reader.problems
 
     def _document(self, path: Path) -> Document | None:
-        document, problems = read(path, shown(path))
+        document, problems = read_rule_file(path)
         self.problems += problems
         return document
 

@@ -21,6 +21,7 @@ from memonotify.errors import Problem
 from memonotify.rules.faults import shown
 from memonotify.rules.values import Ruleset
 from memonotify.templating.environment import Templates
+from memonotify.yamlsource import Document
 
 CENTS: Final = frozenset({"amount", "balance", "instructed_amount"})
 """Fields of the bank's resources that count in the smallest unit of their currency, as whole numbers."""
@@ -108,6 +109,21 @@ def unhandled_event_types(ruleset: Ruleset, config: Config) -> Problem | None:
         field="rules",
         severity="note",
     )
+
+
+def unused_channels(ruleset: Ruleset, config: Config, document: Document) -> Iterator[Problem]:
+    """Yield a note for each channel that no rule and no `on_failure` names; `document` is the configuration's.
+
+    Rules that are off count: whoever switches one off means to switch it on again.
+    """
+    used = {entry.channel for rule in ruleset.rules for entry in (*rule.notify, *rule.resolved)}
+    if config.on_failure is not None:
+        used.add(config.on_failure.channel)
+    for name in config.channels:
+        if name not in used:
+            path, hint = ("channels", name), "remove it, or name it in a rule or under `on_failure`"
+            message = f"nobody uses the channel `{name}`"
+            yield document.problem(path, message, hint=hint, key=True, severity="note")
 
 
 def _cents_field(node: nodes.Node) -> str:

@@ -30,6 +30,7 @@ from memonotify.rules.faults import (
 )
 from memonotify.rules.lookups import source_fault
 from memonotify.rules.match import Match, fits, is_glob
+from memonotify.rules.never import never_holds
 from memonotify.rules.published import Published
 from memonotify.rules.values import Entry, Rule
 from memonotify.templating.conditions import Condition
@@ -96,6 +97,7 @@ class RuleReader:
         if needs_resource or self._fetch or attaching:
             self._check_bank(match)
         self._doubt_fields(match)
+        self._doubt_conditions(match)
         if self.problems:
             return None
         return Rule(
@@ -130,6 +132,10 @@ class RuleReader:
                 path: DataPath = ("match", "workspace", at) if listed else ("match", "workspace")
                 hint = did_you_mean(name, names) or shown_names("workspaces", names)
                 self._problem(path, f"there is no workspace `{name}`", hint=hint)
+        if workspaces and not any(fits(workspaces, name) for name in names) and all(map(is_glob, workspaces)):
+            path, hint = (*self._path, "match", "workspace"), shown_names("workspaces", names)
+            message = "the rule can never match: none of its workspaces is there"
+            self.notes.append(self._document.problem(path, message, hint=hint, severity="note"))
         self.notes += self._published.notes(self._document, (*self._path, "match"), facts)
         return Match(
             event_type=_patterns(facts.get("event_type")),
@@ -237,6 +243,17 @@ class RuleReader:
                     self.notes.append(
                         placed(self._document, path, place, doubt.message, hint=doubt.hint, severity="note")
                     )
+
+    def _doubt_conditions(self, match: Match) -> None:
+        """Note each condition, the rule's or a message's, that can never hold."""
+        workspaces = [workspace.name for workspace in self._config.workspaces]
+        whole, of_a_message = len(self._path) + 1, len(self._path) + 3
+        for path, part in self._parts:
+            if path[-1] == "when" and len(path) in (whole, of_a_message) and isinstance(part, Condition | Expression):
+                doubt = never_holds(self._document.written(path), match, workspaces)
+                if doubt is not None:
+                    place = Place("", doubt.line)
+                    self.notes.append(placed(self._document, path, place, doubt.message, severity="note"))
 
     def _check_change(self) -> None:
         data = self._data

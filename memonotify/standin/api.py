@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from memonotify.catalogue import RESOURCE_PATHS
-from memonotify.standin.books import Books, Resource
+from memonotify.samples.books import Books, Resource
 from memonotify.standin.gate import refusal
 from memonotify.standin.orders import BadOrder, Order, read_order
 from memonotify.standin.paging import BadQuery, equal_to, matching_transactions, page_of

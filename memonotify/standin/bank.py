@@ -19,15 +19,15 @@ from aiohttp.typedefs import Middleware
 
 from memonotify.errors import ListenError, StandInError
 from memonotify.model import Clock
+from memonotify.samples.books import Books, Resource
+from memonotify.samples.data import France
+from memonotify.samples.resources import Builder, Hints, fill
 from memonotify.secret import Secret
 from memonotify.standin.api import Api
-from memonotify.standin.books import Books, Resource
 from memonotify.standin.control import Control
 from memonotify.standin.credentials import Credentials, make_credentials
-from memonotify.standin.data import France
 from memonotify.standin.gate import Allowance, Fault, Faults, Gate, Handler
 from memonotify.standin.orders import Order
-from memonotify.standin.resources import Builder, Hints, fill
 from memonotify.standin.serverlog import SERVER_LOG
 from memonotify.standin.trigger import Trigger
 from memonotify.standin.verification import Verifier

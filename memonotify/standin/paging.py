@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from memonotify.standin.books import Resource
+from memonotify.samples.books import Resource
 
 _DEFAULT_SIZE: Final = 10
 _MAX_SIZE: Final = 100

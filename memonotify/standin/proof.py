@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from memonotify.standin.books import Resource
+from memonotify.samples.books import Resource
 
 
 def proof_of(payment: Resource) -> bytes:

@@ -14,10 +14,10 @@ from typing import Any, Final, cast
 from memonotify.catalogue import EVENT_TYPES, RESOURCE_PATHS
 from memonotify.errors import StandInError
 from memonotify.model import Clock
-from memonotify.standin.books import Books, Resource
-from memonotify.standin.data import France
-from memonotify.standin.resources import Builder, Hints, moment
-from memonotify.standin.sources import DIRECTIONS, Direction
+from memonotify.samples.books import Books, Resource
+from memonotify.samples.data import France
+from memonotify.samples.resources import Builder, Hints, moment
+from memonotify.samples.sources import DIRECTIONS, Direction
 
 _ROOTS: Final = ("resource", "event", "account")
 _TYPE: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")

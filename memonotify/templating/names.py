@@ -22,6 +22,7 @@ from memonotify.templating.cycles import Step, refuse_cycles
 from memonotify.templating.failures import compile_failure
 from memonotify.templating.reading import DotPath, Reading, read
 from memonotify.templating.sandbox import Sandbox
+from memonotify.templating.unescaped import LetThrough, let_through
 
 
 class Place(NamedTuple):
@@ -38,6 +39,7 @@ class Analysis:
     `names` are the names it takes from outside and where each stands first, `paths` the dotted paths that begin with
     any name. `fields` are the fields that it reads of those names and nowhere asks for with a test or `default`, such
     as `(workspace, name)`. `digest` changes with any source, `includes` are the files' names.
+    `unescaped` is what it lets into HTML as it is, with the place; it means nothing where the text is no HTML.
     """
 
     names: Mapping[str, Place]
@@ -45,6 +47,7 @@ class Analysis:
     fields: Mapping[tuple[str, str], Place]
     digest: str
     includes: frozenset[str]
+    unescaped: tuple[tuple[LetThrough, Place], ...] = ()
 
 
 class Included(NamedTuple):
@@ -86,6 +89,7 @@ def analyse(
     seen: dict[str, str] = {}
     absent: set[str] = set()
     steps: dict[str, list[Step]] = {}
+    unescaped: list[tuple[LetThrough, Place]] = []
     while pending:
         part = pending.pop()
         digest.update(part.source.encode("utf-8", "surrogatepass") + b"\0")
@@ -100,6 +104,7 @@ def analyse(
                 fields.setdefault((name, field), Place(part.path, line))
         paths |= found.paths
         asked |= found.asked
+        unescaped += [(each, Place(part.path, each.line)) for each in let_through(part.tree, found)]
         for reference in _references(found, part):
             if reference.name not in seen:
                 included = _parsed(include, reference, part.path)
@@ -118,6 +123,7 @@ def analyse(
         fields={field: place for field, place in fields.items() if field not in asked},
         digest=digest.hexdigest(),
         includes=frozenset(seen.keys() - absent),
+        unescaped=tuple(unescaped),
     )
 
 

@@ -25,6 +25,7 @@ class Reading:
     `names` are the names that are read and the line where each stands first, `bound` those that are set within it,
     `paths` the dotted paths that begin with any name. `fields` are the fields that are read of a name itself, such as
     `(event, date)`, and the line of the first; `asked` are those of them that it asks whether they are there.
+    `scopes` are its `{% autoescape %}`.
     """
 
     names: dict[str, int] = field(default_factory=dict)
@@ -34,6 +35,7 @@ class Reading:
     asked: set[tuple[str, str]] = field(default_factory=set)
     calls: list[nodes.Filter | nodes.Test] = field(default_factory=list)
     includes: list[nodes.Extends | nodes.FromImport | nodes.Import | nodes.Include] = field(default_factory=list)
+    scopes: list[nodes.ScopedEvalContextModifier] = field(default_factory=list)
 
 
 def read(tree: nodes.Template) -> Reading:
@@ -59,6 +61,8 @@ def read(tree: nodes.Template) -> Reading:
                 found.asked.add(asked)
         elif isinstance(node, INCLUDES):
             found.includes.append(node)
+        elif isinstance(node, nodes.ScopedEvalContextModifier):
+            found.scopes.append(node)
     return found
 
 

@@ -6,7 +6,7 @@ recurses before anybody can stop it. The marks are the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import yaml
@@ -29,6 +29,9 @@ from memonotify.yamlsource.scalars import Surprise, plain_value
 MAX_DEPTH: Final = 40
 MAX_NODES: Final = 100_000
 
+Words = Callable[[Path, str], bool]
+"""Says whether a plain word at a path is text though readers of YAML disagree about it: the file's format knows it."""
+
 
 class TooMuchError(Exception):
     """The text nests too deep or holds too many values. `args` are the sentence and the place."""
@@ -37,11 +40,12 @@ class TooMuchError(Exception):
 class Builder:
     """Builds one Document. `problems` fills while it works."""
 
-    def __init__(self, text: str, file: str) -> None:
+    def __init__(self, text: str, file: str, words: Words | None = None) -> None:
         self.problems: list[Problem] = []
         self._file = file
         self._lines = faults.split_lines(text)
         self._events: Iterator[Event] = yaml.parse(text, Loader=yaml.CSafeLoader)
+        self._words = words
         self._spoiled: set[Path] = set()
         self._count = 0
 
@@ -108,7 +112,8 @@ class Builder:
         try:
             return plain_value(text)
         except Surprise as surprise:
-            self._spoil(path, node.place, str(surprise), surprise.hint)
+            if self._words is None or not self._words(path, text):
+                self._spoil(path, node.place, str(surprise), surprise.hint)
             return text
 
     def _sequence(self, node: Node, path: Path, depth: int) -> list[Any]:

@@ -8,14 +8,14 @@ from typing import Final
 
 from memonotify.errors import Problem
 from memonotify.yamlsource import faults
-from memonotify.yamlsource.builder import Builder
+from memonotify.yamlsource.builder import Builder, Words
 from memonotify.yamlsource.document import Document
 
 MAX_BYTES: Final = 1024 * 1024
 
 
-def parse(text: str, file: str) -> tuple[Document | None, list[Problem]]:
-    """Parse YAML text; `file` is the name that problems carry.
+def parse(text: str, file: str, words: Words | None = None) -> tuple[Document | None, list[Problem]]:
+    """Parse YAML text; `file` is the name that problems carry, `words` knows plain words that are text.
 
     The document is None only where the text is no YAML at all or beyond the caps. With other problems it is there as
     well, so that what else is wrong in it can be told at the same time. Never raises.
@@ -26,15 +26,15 @@ def parse(text: str, file: str) -> tuple[Document | None, list[Problem]]:
     unprintable = faults.unprintable(text, file)
     if unprintable:
         return None, unprintable
-    builder = Builder(text, file)
+    builder = Builder(text, file, words)
     document = builder.build()
     return document, sorted(builder.problems, key=lambda problem: (problem.line, problem.column))
 
 
-def read(path: Path, shown: str) -> tuple[Document | None, list[Problem]]:
+def read(path: Path, shown: str, words: Words | None = None) -> tuple[Document | None, list[Problem]]:
     """Read and parse a file; `shown` is the name that problems carry. A file that cannot be read is a problem."""
     text, problems = read_text(path, shown)
-    return (None, problems) if text is None else parse(text, shown)
+    return (None, problems) if text is None else parse(text, shown, words)
 
 
 def read_text(path: Path, shown: str) -> tuple[str | None, list[Problem]]:

@@ -34,7 +34,7 @@ rules:
     notify: [{channel: slack, text: iban}]
   - name: resting
     match: {event_type: transaction_confirmed}
-    mode: "off"
+    mode: off
     notify: [{channel: slack, text: resting}]
 """
 SECRETS = (TOKEN, "admin-token", "/hook")

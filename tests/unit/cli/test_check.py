@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from tests.unit.cli.conftest import Ended, Run
 
 CONFIG = """\
-workspaces: [{name: acme, tokens: [t0ken], api: {thumbprint: p, secret: s, private_key: "${env:KEY}"}}]
+workspaces: [{name: acme, tokens: ["${env:T}"], api: {thumbprint: p, secret: "${env:S}", private_key: "${env:KEY}"}}]
 channels:
   mail: {type: email, host: smtp.example.com, from: a@example.com, to: [b@example.com]}
-  chat: {type: slack, url: "https://hooks.example.com/x"}
-  erp: {type: http, url: "https://erp.example.com"}
+  chat: {type: slack, url: "${env:SLACK}"}
+on_failure: {channel: mail}
 rules: [rules/*.yaml]
 """
 RULE = """\
@@ -133,6 +133,9 @@ tests:
 """
 
 
+NEVER_DUE = "for every made-up event of `transaction_confirmed`, though none of them makes the message due"
+
+
 def test_a_missing_field_that_a_test_brings_to_light_is_a_problem_at_its_line(project: Project) -> None:
     project.write("rules/one.yaml", TESTED)
     project.write("templates/mail.html.j2", "<p>\n{{ resource.iban | iban }}</p>")
@@ -140,7 +143,9 @@ def test_a_missing_field_that_a_test_brings_to_light_is_a_problem_at_its_line(pr
     assert ended.status == 2
     assert ended.err.splitlines() == [
         "rules/one.yaml:6:7: `resource.amuont` is missing (in the test `a payment`, rules/one.yaml:16)",
-        "1 problem, 3 notes",
+        f"rules/one.yaml:11:11: `resource.nmae` is missing ({NEVER_DUE})",
+        f"templates/mail.html.j2:2:1: `resource.iban` is missing (did you mean `local_iban`?; {NEVER_DUE})",
+        "3 problems, 1 note",
     ]
 
 
@@ -265,3 +270,55 @@ def test_templates_that_share_one_include_are_no_circle(project: Project) -> Non
     project.write("templates/c.html.j2", "c")
     project.write("rules/one.yaml", RULE.replace("chat, text:", "mail, html: a.html.j2, text:"))
     assert project.check().status == 0
+
+
+LETS_THROUGH = (
+    "`safe` lets `resource.name` into the HTML as it is: whoever writes the value writes into the mail "
+    "(leave it out: then the value is escaped)"
+)
+
+
+@pytest.mark.parametrize("arguments", [(), ("templates/new.html.j2",)])
+def test_a_template_that_no_rule_uses_is_looked_at_for_what_it_lets_through(
+    project: Project, arguments: tuple[str, ...]
+) -> None:
+    project.write("templates/new.html.j2", "<p>\n{{ resource.name | safe }}")
+    project.write("templates/new.txt.j2", "{{ resource.name | safe }}")
+    ended = project.check(*arguments)
+    assert ended.status == 0
+    told = [line for line in ended.out.splitlines() if line.startswith("templates/")]
+    assert told == [f"templates/new.html.j2:2:1: {LETS_THROUGH}"]
+
+
+def test_what_two_rules_share_of_a_template_is_told_once(project: Project) -> None:
+    project.write("templates/a.html.j2", "{{ resource.name | safe }}")
+    rule = RULE.replace("chat, text:", "mail, html: a.html.j2, text:")
+    project.write("rules/one.yaml", rule)
+    project.write("rules/two.yaml", rule.replace("name: one", "name: two"))
+    assert project.check().out.count(LETS_THROUGH) == 1
+
+
+def test_a_channel_that_nobody_uses_is_noted_at_its_key(project: Project) -> None:
+    project.write(
+        "config.yaml", CONFIG.replace("channels:", 'channels:\n  erp: {type: http, url: "https://e.example"}')
+    )
+    told = "config.yaml:3:3: nobody uses the channel `erp` (remove it, or name it in a rule or under `on_failure`)"
+    assert told in project.check().out.splitlines()
+    assert "nobody uses" not in project.check("rules/one.yaml").out
+    off = RULE.replace("chat, text", "erp, body").replace("name: one", "name: two\n    mode: off")
+    project.write("rules/two.yaml", off)
+    assert "nobody uses" not in project.check().out
+
+
+def test_a_secret_in_plain_text_is_noted_without_being_shown(project: Project) -> None:
+    project.write("config.yaml", CONFIG.replace("${env:T}", "t0ken"))
+    ended = project.check("--strict")
+    assert ended.status == 2
+    assert "config.yaml:1:36: item 1 of `tokens` stands here in plain text" in ended.out
+    assert "t0ken" not in ended.out + ended.err
+
+
+def test_the_file_of_a_key_that_others_may_read_is_noted(project: Project) -> None:
+    project.write("acme.pem", "key").chmod(0o644)
+    project.write("config.yaml", CONFIG.replace("${env:KEY}", "${file:acme.pem}"))
+    assert "others than its owner may use the file acme.pem (mode 0644)" in project.check().out

@@ -17,7 +17,7 @@ rules:
     fetch: false
     notify: [{channel: erp, json: {a: 1}}]
   - name: asleep
-    mode: "off"
+    mode: off
     match: {event_type: account_closed}
     fetch: false
     notify: [{channel: erp, json: {a: 1}}]

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import pytest
 from fakes import ManualClock
 
-from memonotify.standin.books import Books
-from memonotify.standin.data import France
-from memonotify.standin.resources import Builder, fill
+from memonotify.samples.books import Books
+from memonotify.samples.data import France
+from memonotify.samples.resources import Builder, fill
 from memonotify.standin.trigger import Trigger
 
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from memonotify.catalogue import EVENT_TYPES, RESOURCE_PATHS
-from memonotify.standin.data import is_iban
-from memonotify.standin.resources import Hints
-from memonotify.standin.sources import DIRECTIONS
+from memonotify.samples.data import is_iban
+from memonotify.samples.resources import Hints
+from memonotify.samples.sources import DIRECTIONS
 
 FIELDS = {
     "account": "id name status balance currency iban type is_main",

@@ -1,6 +1,6 @@
-"""The stand-in's books: every resource it has, by type and id, as the plain objects that its API answers with.
+"""Every resource that was made up, by type and id, as the plain objects that the bank's API answers with.
 
-In: resources from the builders. Out: the same, by id or as lists. Called by the API, the trigger and the builders.
+In: resources from the builders. Out: the same, by id or as lists. The stand-in's API and trigger read them as well.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from memonotify.standin.data import MERCHANTS, France
+from memonotify.samples.data import MERCHANTS, France
 
 Direction = Literal["credit", "debit"]
 

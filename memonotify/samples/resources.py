@@ -1,8 +1,8 @@
 """Builds the eleven resource types with every field of the bank's API document (version 2.0, read 2026-08).
 
 In: a resource type, an outcome (`confirmed`, `returned`, `closed`, …: what an event type says after the resource's
-name) and hints. Out: a resource that is in the books, together with those it refers to. Called by the trigger, the
-sandbox endpoints and the first filling of the books.
+name) and hints. Out: a resource that is in the books, together with those it refers to. Called by the stand-in, and by
+`typical` for what `check` tries rules with.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from memonotify.model import Clock
-from memonotify.standin.books import Books, Resource
-from memonotify.standin.data import OWN_BIC, France
-from memonotify.standin.sources import DIRECTIONS, Direction, Movement, source_of, usual_type
+from memonotify.samples.books import Books, Resource
+from memonotify.samples.data import OWN_BIC, France
+from memonotify.samples.sources import DIRECTIONS, Direction, Movement, source_of, usual_type
 
 COLLECTION_FAILURES: Final = (
     "debtor_bank_insufficient_funds",

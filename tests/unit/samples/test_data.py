@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memonotify.standin.data import France, french_iban, iban_of, is_iban, rib_key
+from memonotify.samples.data import France, french_iban, iban_of, is_iban, rib_key
 
 
 def test_the_example_iban_of_the_french_standard_comes_out():
