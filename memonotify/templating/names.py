@@ -45,6 +45,29 @@ class Analysis:
     fields: Mapping[tuple[str, str], Place]
     digest: str
     includes: frozenset[str]
+    free: frozenset[str] = frozenset()
+    """The same names as in `names`, alone."""
+
+    def of(self, source: str) -> Analysis:
+        """Return the analysis of another source of the same shape, without includes."""
+        return Analysis(
+            names=self.names,
+            paths=self.paths,
+            fields=self.fields,
+            digest=digest_of(source),
+            includes=self.includes,
+            free=self.free,
+        )
+
+
+def digest_of(source: str) -> str:
+    """Return the digest of a source that includes no file."""
+    return hashlib.sha256(source.encode("utf-8", "surrogatepass") + b"\0").hexdigest()
+
+
+def nothing_read(source: str) -> Analysis:
+    """Return the analysis of a source without any tags."""
+    return Analysis(names={}, paths=frozenset(), fields={}, digest=digest_of(source), includes=frozenset())
 
 
 class Included(NamedTuple):
@@ -118,6 +141,7 @@ def analyse(
         fields={field: place for field, place in fields.items() if field not in asked},
         digest=digest.hexdigest(),
         includes=frozenset(seen.keys() - absent),
+        free=frozenset(names),
     )
 
 
