@@ -57,11 +57,11 @@ _C = TypeVar("_C", Expression, Text)
 class Templates:
     """The compiler of one configuration: its folder of templates, locale and time zone.
 
-    The same source compiles once. Of sources of one shape (see `shapes`) the first compiles at once, so that all that is
-    wrong is told, and each other when it first runs. `written` is the source with the line breaks of the file that it
-    stands in, where folding took them away: every line that is told counts them. Every method raises CompileError with
-    the line, or with the file for what stands in a template file. With `texts`, the files are these, by their names,
-    and not those on disk.
+    The same source compiles once. Of sources of one shape (see `shapes`) the first compiles at once, so that all that
+    is wrong is told, and each other when it first runs. `written` is the source with the line breaks of the file that
+    it stands in, where folding took them away: every line that is told counts them. Every method raises CompileError
+    with the line, or with the file for what stands in a template file. With `texts`, the files are these, by their
+    names, and not those on disk.
 
     `used` gathers the names of the files that what is compiled reads; whoever wants to know empties it before.
     """

@@ -54,9 +54,19 @@ def expression_shape(source: str) -> str | None:
     return _expression(source) if _EXPRESSION.fullmatch(source) else None
 
 
-def literals(source: str) -> list[str]:
-    """Return the numbers of an expression that its shape puts alike, in their order."""
-    return [found[0] for found in _LITERAL.finditer(source) if found[0][0].isdigit()]
+def numbered(source: str, first: int) -> tuple[str, list[str]] | None:
+    """Return the shape of an expression with its numbers counted from `first` on, and what they were; or None."""
+    if expression_shape(source) is None:
+        return None
+    numbers: list[str] = []
+
+    def count(found: re.Match[str]) -> str:
+        if not found[0][0].isdigit():
+            return _alike(found)
+        numbers.append(found[0])
+        return str(first + len(numbers) - 1)
+
+    return _LITERAL.sub(count, source), numbers
 
 
 def constant(source: str) -> str | None:

@@ -1,0 +1,34 @@
+"""Keeps the garbage collector from looking through what a load makes while it makes it. The loaders call it.
+
+Loading makes hundreds of thousands of objects that stay, and no circles to speak of: looking through all of them again
+and again takes a third of the time that ten thousand rules take.
+"""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_LOCK = threading.Lock()
+_loading = 0
+_was_on = False
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Collect no garbage within; several loads may run at once, and the last one turns it on again."""
+    global _loading, _was_on  # noqa: PLW0603 - the collector is the process's own
+    with _LOCK:
+        if _loading == 0:
+            _was_on = gc.isenabled()
+            gc.disable()
+        _loading += 1
+    try:
+        yield
+    finally:
+        with _LOCK:
+            _loading -= 1
+            if _loading == 0 and _was_on:
+                gc.enable()
