@@ -217,18 +217,19 @@ def rules(config: str) -> None:
 
     loaded = load_config(Path(config), environ=os.environ).config
     templates = Templates(folder=loaded.templates, locale=loaded.locale, timezone=loaded.timezone)
-    began = time.perf_counter()
+    # The processor's time: what else the machine does is not the rules'.
+    began = time.process_time()
     ruleset: Ruleset = load_rules(loaded, templates).ruleset
-    load_s = time.perf_counter() - began
+    load_s = time.process_time() - began
     memory_mb = _memory_mb()
     match_us = _match_us(ruleset)
     del ruleset, templates
     in_force = load(loaded)
     (path, *_) = sorted((Path(config).parent / "rules").iterdir())
     path.write_text(path.read_text() + "# edited\n")
-    began = time.perf_counter()
+    began = time.process_time()
     load(loaded, in_force)
-    tell(load_s=load_s, again_s=time.perf_counter() - began, match_us=match_us, memory_mb=memory_mb)
+    tell(load_s=load_s, again_s=time.process_time() - began, match_us=match_us, memory_mb=memory_mb)
 
 
 def _match_us(ruleset: Any) -> float:
@@ -242,7 +243,7 @@ def _match_us(ruleset: Any) -> float:
         for rule in found:
             rule.when.holds(context)
 
-    return min(timeit.repeat(match, number=100, repeat=30)) / 100 * 1e6
+    return min(timeit.repeat(match, timer=time.process_time, number=100, repeat=30)) / 100 * 1e6
 
 
 def main(name: str, *arguments: str) -> None:

@@ -31,4 +31,12 @@ def uncollected() -> Iterator[None]:
         with _LOCK:
             _loading -= 1
             if _loading == 0 and _was_on:
+                _keep_what_is_new()
                 gc.enable()
+
+
+def _keep_what_is_new() -> None:
+    """Count what was made as old, without a walk through it; what a daemon has frozen stays so."""
+    if gc.get_freeze_count() == 0:
+        gc.freeze()
+        gc.unfreeze()
