@@ -6,6 +6,8 @@ data. Whatever goes wrong is a RenderError with a sentence. All of them are immu
 
 from __future__ import annotations
 
+import hashlib
+import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
@@ -15,7 +17,7 @@ from jinja2 import Template
 from memonotify.errors import RenderError
 from memonotify.templating.failures import render_failure
 from memonotify.templating.jsondata import MAX_RENDERED, Budget, json_data, too_large
-from memonotify.templating.names import Analysis, Place
+from memonotify.templating.names import Analysis, Place, digest_of
 from memonotify.templating.sandbox import Missing, require
 
 ANSWER = "_answer"
@@ -76,7 +78,7 @@ class _Compiled:
     @property
     def digest(self) -> str:
         """A digest of the source and of all files it includes."""
-        return self.analysis.digest
+        return self.analysis.digest or digest_of(self.source)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.source!r})"
@@ -166,13 +168,19 @@ class Value:
     `parts` are those texts and expressions, each with its path.
     """
 
-    __slots__ = ("_node", "digest", "names", "parts")
+    __slots__ = ("_data", "_node", "names", "parts")
 
-    def __init__(self, node: Node, parts: Sequence[Part], digest: str) -> None:
+    def __init__(self, node: Node, parts: Sequence[Part], data: Any) -> None:
         self._node = node
+        self._data = data
         self.parts = tuple(parts)
         self.names = frozenset(name for _, part in parts for name in part.names)
-        self.digest = digest
+
+    @property
+    def digest(self) -> str:
+        """A digest of the data and of all files its texts include."""
+        shape = json.dumps(self._data, sort_keys=True) + "".join(part.digest for _, part in self.parts)
+        return hashlib.sha256(shape.encode()).hexdigest()
 
     def render(self, context: Mapping[str, Any]) -> Any:
         """Return fresh JSON data.

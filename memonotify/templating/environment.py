@@ -7,9 +7,8 @@ afterwards.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -37,7 +36,7 @@ from memonotify.templating.escaping import ESCAPERS, Escape
 from memonotify.templating.failures import compile_failure, with_hint
 from memonotify.templating.filters import Filters
 from memonotify.templating.lines import with_lines_of
-from memonotify.templating.names import Analysis, Included, Place, analyse, nothing_read
+from memonotify.templating.names import NOTHING_READ, Analysis, Included, Place, analyse
 from memonotify.templating.sandbox import PathSandbox, Sandbox, SlackSandbox
 from memonotify.templating.shapes import constant, expression_shape, text_shape
 from memonotify.templating.templatefiles import TemplateFiles
@@ -146,8 +145,7 @@ class Templates:
         node = self._node(data, at, building)
         if problems is None and building.problems:
             raise building.problems[0][1]
-        shape = json.dumps(data, sort_keys=True) + "".join(part.digest for _, part in building.parts)
-        return Value(node, building.parts, hashlib.sha256(shape.encode()).hexdigest())
+        return Value(node, building.parts, data)
 
     def _once(self, kind: str, source: str, escape: Escape, written: str, make: Callable[[str, Escape, str], _C]) -> _C:
         written = "" if written == source else written
@@ -171,7 +169,7 @@ class Templates:
         if kind == "file":
             return make(source, escape, written)
         if kind != "expression" and (text := constant(source)) is not None:
-            return Text(source, nothing_read(source), None, text)
+            return Text(source, NOTHING_READ, None, text)
         shape_of = expression_shape if kind == "expression" else text_shape
         shape = shape_of(source)
         laid_out = shape_of(written) if written else ""
@@ -181,10 +179,10 @@ class Templates:
         like = self._shapes.get(key)
         if like is None:
             like = self._shapes[key] = make(source, escape, written)
+            like.analysis = replace(like.analysis, digest="")
             return like
         later = Code(make=partial(self._code_of, make, source, escape, written))
-        analysis = like.analysis.of(source)
-        return Text(source, analysis, later) if isinstance(like, Text) else Expression(source, analysis, later)
+        return type(like)(source, like.analysis, later)
 
     def _code_of(
         self, make: Callable[[str, Escape, str], Expression | Text], source: str, escape: Escape, written: str

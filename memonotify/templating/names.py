@@ -11,7 +11,7 @@ import difflib
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from jinja2 import nodes
 from jinja2.meta import find_undeclared_variables
@@ -37,7 +37,8 @@ class Analysis:
 
     `names` are the names it takes from outside and where each stands first, `paths` the dotted paths that begin with
     any name. `fields` are the fields that it reads of those names and nowhere asks for with a test or `default`, such
-    as `(workspace, name)`. `digest` changes with any source, `includes` are the files' names.
+    as `(workspace, name)`. `digest` changes with any source, and is empty where sources of one shape share the
+    analysis: then the source tells all. `includes` are the files' names.
     """
 
     names: Mapping[str, Place]
@@ -48,26 +49,14 @@ class Analysis:
     free: frozenset[str] = frozenset()
     """The same names as in `names`, alone."""
 
-    def of(self, source: str) -> Analysis:
-        """Return the analysis of another source of the same shape, without includes."""
-        return Analysis(
-            names=self.names,
-            paths=self.paths,
-            fields=self.fields,
-            digest=digest_of(source),
-            includes=self.includes,
-            free=self.free,
-        )
-
 
 def digest_of(source: str) -> str:
     """Return the digest of a source that includes no file."""
     return hashlib.sha256(source.encode("utf-8", "surrogatepass") + b"\0").hexdigest()
 
 
-def nothing_read(source: str) -> Analysis:
-    """Return the analysis of a source without any tags."""
-    return Analysis(names={}, paths=frozenset(), fields={}, digest=digest_of(source), includes=frozenset())
+NOTHING_READ: Final = Analysis(names={}, paths=frozenset(), fields={}, digest="", includes=frozenset())
+"""Of a source without any tags."""
 
 
 class Included(NamedTuple):
