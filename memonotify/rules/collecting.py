@@ -10,6 +10,10 @@ import gc
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
+
+_MANY: Final = 200_000
+"""Objects."""
 
 _LOCK = threading.Lock()
 _loading = 0
@@ -36,7 +40,11 @@ def uncollected() -> Iterator[None]:
 
 
 def _keep_what_is_new() -> None:
-    """Count what was made as old, without a walk through it; what a daemon has frozen stays so."""
-    if gc.get_freeze_count() == 0:
+    """Count what was made as old, without a walk through it, which would hold up every thread.
+
+    What a daemon has frozen stays so, unless there is so much new that the walk would take longer than a tenth of a
+    second. Nothing new is left frozen: what replaced rules leave behind holds itself and must be collected some day.
+    """
+    if gc.get_freeze_count() == 0 or gc.get_count()[0] > _MANY:
         gc.freeze()
         gc.unfreeze()
