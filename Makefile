@@ -45,7 +45,7 @@ format: $(STAMP) ## rewrite the code in the project's form
 demo: $(STAMP) ## bank, mailbox and daemon together, with events flowing (ARGS=--once ends by itself)
 	$(BIN)/memonotify demo $(ARGS)
 
-bench: $(STAMP) ## measure accept, end to end and accept under backlog, as ratios
+bench: $(STAMP) ## measure accept, end to end, accept under backlog and many rules, as ratios
 	$(BIN)/python -m bench $(ARGS)
 
 clean: ## remove what was built

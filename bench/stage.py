@@ -40,7 +40,9 @@ class Peer:
 
 
 @asynccontextmanager
-async def peer(name: str, *arguments: object, environ: dict[str, str] | None = None) -> AsyncIterator[Peer]:
+async def peer(
+    name: str, *arguments: object, environ: dict[str, str] | None = None, start_s: float = _START_S
+) -> AsyncIterator[Peer]:
     """Run a peer that serves until the end of the block."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -53,7 +55,7 @@ async def peer(name: str, *arguments: object, environ: dict[str, str] | None = N
     )
     running = Peer(process, {})
     try:
-        running.ready = await running.said(_START_S)
+        running.ready = await running.said(start_s)
         yield running
         process.terminate()
         assert process.stdout is not None

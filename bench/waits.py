@@ -44,3 +44,19 @@ async def received(port: int, kind: str, count: int) -> float:
                 return time.perf_counter()
             await asyncio.sleep(0.02)
     raise RuntimeError(f"the receiver did not get {count} messages in time")
+
+
+async def reloaded(admin: int, token: str) -> float:
+    """Have the daemon load its rules again; return the seconds until it has.
+
+    Raises:
+        RuntimeError: it did not take them.
+    """
+    import httpx
+
+    began = time.perf_counter()
+    async with httpx.AsyncClient(trust_env=False, base_url=f"http://127.0.0.1:{admin}", timeout=300) as client:
+        answer = await client.post("/api/reload", headers={"Authorization": f"Bearer {token}"})
+    if answer.status_code != 200:
+        raise RuntimeError(f"the reload was answered with {answer.status_code}: {answer.text[:300]}")
+    return time.perf_counter() - began

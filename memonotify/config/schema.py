@@ -14,6 +14,7 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from memonotify.config.quickcheck import Check, quick_check
 from memonotify.config.suggest import closest, did_you_mean
 from memonotify.errors import Problem
 from memonotify.yamlsource import Document, Path
@@ -67,6 +68,8 @@ def check_schema(document: Document, schema_name: SchemaName) -> list[Problem]:
 
 def shape_faults(document: Document, schema_name: SchemaName) -> list[Fault]:
     """Return the same problems, each with the path of the value that it makes unusable."""
+    if _quick_check(schema_name)(document.data):
+        return []
     found: dict[tuple[Path, str], Fault] = {}
     for error in _validator(schema_name).iter_errors(document.data):
         for path, problem in _explain(_finding(error), document):
@@ -79,6 +82,11 @@ def _schema(name: SchemaName) -> dict[str, Any]:
     text = resources.files("memonotify.config").joinpath("schemas", f"{name}.schema.json").read_text("utf-8")
     schema: dict[str, Any] = json.loads(text)
     return schema
+
+
+@cache
+def _quick_check(name: SchemaName) -> Check:
+    return quick_check(_schema(name))
 
 
 @cache

@@ -153,6 +153,8 @@ class _Trial:
                 for head in heads_shown(self._rule, decision):
                     seen.setdefault(head, _Seen()).is_right |= sample.is_whole
                 for fault in decision.faults:
+                    if _is_unpublished(fault):
+                        continue
                     one = seen.setdefault(head_of(fault), _Seen())
                     (one.of_whole if sample.is_whole else one.of_others)[fault] = None
         return seen
@@ -174,10 +176,16 @@ class _Trial:
                 decision = _decided(speaking, sample, self._workspace, None) if sample.is_whole else None
                 if decision is None:
                     continue
-                if not decision.faults:
+                if not decision.faults or all(map(_is_unpublished, decision.faults)):
                     return ()
                 first = first or decision.faults[0]
         return () if first is None else (_in_branch(first, branch),)
+
+
+def _is_unpublished(fault: Fault) -> bool:
+    """Whether a field of the event is missing that the bank has not published: loading has noted it, and the bank may
+    well send it by now."""
+    return fault.reason.startswith("`event.") and fault.reason.endswith("is missing")
 
 
 def _in_branch(fault: Fault, branch: Branch) -> Fault:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from memonotify.catalogue import EVENT_TYPES, RESOURCE_PATHS
@@ -40,6 +41,7 @@ class FieldDoubt:
         return f"none of {', '.join(self.types)} has a field {field}"
 
 
+@lru_cache(maxsize=1024)
 def types_of(match: Match) -> tuple[str, ...]:
     """Return the known resource types that a match lets through."""
     return tuple(
@@ -64,8 +66,17 @@ def type_of_lookup(source: str) -> str | None:
     return None
 
 
-def doubts(paths: Iterable[Path], owners: Mapping[str, tuple[str, ...]]) -> Iterator[FieldDoubt]:
-    """Yield what leads nowhere. `owners` maps a name such as `resource` to the types it may be of."""
+def doubts(paths: Iterable[Path], owners: Mapping[str, tuple[str, ...]]) -> tuple[FieldDoubt, ...]:
+    """Return what leads nowhere. `owners` maps a name such as `resource` to the types it may be of."""
+    return _doubts(frozenset(paths), tuple(owners.items()))
+
+
+@lru_cache(maxsize=1024)
+def _doubts(paths: frozenset[Path], owned: tuple[tuple[str, tuple[str, ...]], ...]) -> tuple[FieldDoubt, ...]:
+    return tuple(_found(paths, dict(owned)))
+
+
+def _found(paths: Iterable[Path], owners: Mapping[str, tuple[str, ...]]) -> Iterator[FieldDoubt]:
     for path in sorted(paths):
         types = owners.get(path[0], ())
         if len(path) < 2 or not types or any(one not in FIELDS for one in types):

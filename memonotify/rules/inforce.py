@@ -13,6 +13,7 @@ from memonotify.config.values import Config
 from memonotify.errors import CompileError
 from memonotify.model import KeptFile
 from memonotify.rules.choosing import choose
+from memonotify.rules.collecting import uncollected
 from memonotify.rules.faults import shown
 from memonotify.rules.loader import read_one, rule_files, ruleset_of
 from memonotify.rules.rulefile import parse_rules
@@ -25,12 +26,14 @@ from memonotify.yamlsource import read_text
 def load(config: Config, last: InForce = NOTHING) -> InForce:
     """Read the configuration's rule files and templates, and choose what is in force of them and of `last`."""
     templates = Templates(folder=config.templates, locale=config.locale, timezone=config.timezone)
-    return choose([_found(path) for path in rule_files(config)], last, config, templates)
+    with uncollected():
+        return choose([_found(path) for path in rule_files(config)], last, config, templates)
 
 
 def restored(kept: Iterable[KeptFile], config: Config) -> InForce:
     """Compile the versions that the store has kept; one that the configuration of today does not allow is left out."""
-    versions = [version for each in kept if (version := _version(each, config)) is not None]
+    with uncollected():
+        versions = [version for each in kept if (version := _version(each, config)) is not None]
     return InForce(
         versions={version.path: version for version in versions},
         are_tests_checked=False,

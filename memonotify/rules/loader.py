@@ -17,6 +17,7 @@ from memonotify.config.suggest import Suggester
 from memonotify.config.values import Config
 from memonotify.errors import ConfigError, Problem, Severity
 from memonotify.model import Fault
+from memonotify.rules.collecting import uncollected
 from memonotify.rules.declared import Declared
 from memonotify.rules.expectations import TestReader
 from memonotify.rules.faults import placed, shown
@@ -84,6 +85,11 @@ def load_rules(config: Config, templates: Templates, *, files: Sequence[Path] | 
 
 def read_rules(config: Config, templates: Templates, *, files: Sequence[Path] | None = None) -> RulesReading:
     """Read rules as `load_rules` does, but hand back what there is beside the problems. Never raises."""
+    with uncollected():
+        return _read_rules(config, templates, files)
+
+
+def _read_rules(config: Config, templates: Templates, files: Sequence[Path] | None) -> RulesReading:
     loading = _Loading(config, templates)
     paths = rule_files(config) if files is None else _once(files)
     if files is None and config.rules and not paths:

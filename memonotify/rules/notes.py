@@ -6,8 +6,8 @@ it; nothing here keeps a rule from running.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 from typing import Final
@@ -21,6 +21,7 @@ from memonotify.errors import Problem
 from memonotify.rules.faults import shown
 from memonotify.rules.values import Ruleset
 from memonotify.templating.environment import Templates
+from memonotify.templating.shapes import numbered
 from memonotify.yamlsource import Document
 
 CENTS: Final = frozenset({"amount", "balance", "instructed_amount"})
@@ -42,7 +43,10 @@ class CentsCompared:
     line: int
 
 
-@lru_cache(maxsize=4096)
+_FIRST: Final = 10**17
+"""Stands for the first number of a condition while its shape is looked at; more than any account holds."""
+
+
 def cents_compared(condition: str) -> tuple[CentsCompared, ...]:
     """Return where a condition compares an amount of the bank with a number literal other than 0.
 
@@ -51,7 +55,24 @@ def cents_compared(condition: str) -> tuple[CentsCompared, ...]:
     # Parsing costs more than all else that a rule's condition needs; most conditions cannot have any.
     if not any(field in condition for field in CENTS):
         return ()
-    return tuple(_comparisons(condition))
+    shape = numbered(condition, _FIRST)
+    if shape is None:
+        return tuple(_comparisons(condition))
+    source, numbers = shape
+    return tuple(_with_number(found, numbers) for found in _comparisons_of_shape(source))
+
+
+@lru_cache(maxsize=1024)
+def _comparisons_of_shape(source: str) -> tuple[CentsCompared, ...]:
+    return tuple(_comparisons(source))
+
+
+def _with_number(found: CentsCompared, numbers: Sequence[str]) -> CentsCompared:
+    at = abs(found.value) - _FIRST
+    if not isinstance(at, int) or not 0 <= at < len(numbers):
+        return found
+    value = float(numbers[at]) if "." in numbers[at] else int(numbers[at])
+    return replace(found, value=-value if found.value < 0 else value)
 
 
 def _comparisons(condition: str) -> Iterator[CentsCompared]:

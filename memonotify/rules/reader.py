@@ -329,7 +329,8 @@ class RuleReader:
     def _digest(self) -> str:
         digest = hashlib.sha256(json.dumps(self._data, sort_keys=True).encode())
         for _, part in self._parts:
-            digest.update(part.digest.encode())
+            # Empty for a text that includes nothing: the data holds it.
+            digest.update(part.analysis.digest.encode())
         return digest.hexdigest()
 
 

@@ -6,6 +6,9 @@ data. Whatever goes wrong is a RenderError with a sentence. All of them are immu
 
 from __future__ import annotations
 
+import hashlib
+import json
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -14,22 +17,53 @@ from jinja2 import Template
 from memonotify.errors import RenderError
 from memonotify.templating.failures import render_failure
 from memonotify.templating.jsondata import MAX_RENDERED, Budget, json_data, too_large
-from memonotify.templating.names import Analysis, Place
+from memonotify.templating.names import Analysis, Place, digest_of
 from memonotify.templating.sandbox import Missing, require
 
 ANSWER = "_answer"
 """The variable that an expression's value is assigned to in its compiled code."""
 
 
+_COMPILING = threading.RLock()
+"""Rules are evaluated on several threads, and a text is compiled once. One within a structure compiles as a text."""
+
+
+class Code:
+    """The code of one source: there already, or made by `make` when it is first run. Immutable to look at."""
+
+    __slots__ = ("_make", "_template")
+
+    def __init__(self, template: Template | None = None, make: Callable[[], Template] | None = None) -> None:
+        self._template = template
+        self._make = make
+
+    @property
+    def template(self) -> Template:
+        """The code."""
+        return self._template or self._made()
+
+    def _made(self) -> Template:
+        with _COMPILING:
+            if self._template is None:
+                assert self._make is not None  # noqa: S101 - one of the two is there from the start
+                self._template = self._make()
+                self._make = None
+            return self._template
+
+
 class _Compiled:
     """What was compiled from one source. `names` are the names it takes from the context, through its includes too."""
 
-    __slots__ = ("analysis", "names", "source")
+    __slots__ = ("analysis", "source")
 
     def __init__(self, source: str, analysis: Analysis) -> None:
         self.source = source
         self.analysis = analysis
-        self.names = frozenset(analysis.names)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names it takes from the context."""
+        return self.analysis.free
 
     @property
     def places(self) -> Mapping[str, Place]:
@@ -44,7 +78,7 @@ class _Compiled:
     @property
     def digest(self) -> str:
         """A digest of the source and of all files it includes."""
-        return self.analysis.digest
+        return self.analysis.digest or digest_of(self.source)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.source!r})"
@@ -53,11 +87,11 @@ class _Compiled:
 class Expression(_Compiled):
     """One expression, such as a condition."""
 
-    __slots__ = ("_template",)
+    __slots__ = ("code",)
 
-    def __init__(self, source: str, analysis: Analysis, template: Template) -> None:
+    def __init__(self, source: str, analysis: Analysis, code: Code) -> None:
         super().__init__(source, analysis)
-        self._template = template
+        self.code = code
 
     def evaluate(self, context: Mapping[str, Any]) -> Any:
         """Return the expression's value.
@@ -66,8 +100,9 @@ class Expression(_Compiled):
             RenderError: it failed, its value is missing, or it is a function that was not called.
         """
         try:
-            run = self._template.new_context(context)  # type: ignore[arg-type]
-            for _ in self._template.root_render_func(run):
+            template = self.code.template
+            run = template.new_context(context)  # type: ignore[arg-type]
+            for _ in template.root_render_func(run):
                 pass
             value = run.vars[ANSWER]
             if isinstance(value, Missing):
@@ -92,11 +127,11 @@ class Expression(_Compiled):
 class Text(_Compiled):
     """One text with expressions in it. `constant` is the text itself where nothing in it depends on the context."""
 
-    __slots__ = ("_template", "constant")
+    __slots__ = ("code", "constant")
 
-    def __init__(self, source: str, analysis: Analysis, template: Template | None, constant: str | None = None) -> None:
+    def __init__(self, source: str, analysis: Analysis, code: Code | None, constant: str | None = None) -> None:
         super().__init__(source, analysis)
-        self._template = template
+        self.code = code
         self.constant = constant
 
     def render(self, context: Mapping[str, Any]) -> str:
@@ -105,11 +140,12 @@ class Text(_Compiled):
         Raises:
             RenderError: it failed, or would be larger.
         """
-        if self.constant is not None or self._template is None:
+        if self.constant is not None or self.code is None:
             return self.constant or ""
         try:
-            run = self._template.new_context(context)  # type: ignore[arg-type]
-            return _collected(self._template.root_render_func(run))
+            template = self.code.template
+            run = template.new_context(context)  # type: ignore[arg-type]
+            return _collected(template.root_render_func(run))
         except Exception as error:  # a template over any data can raise anything
             raise render_failure(error, context, self.analysis.paths) from error
 
@@ -132,13 +168,19 @@ class Value:
     `parts` are those texts and expressions, each with its path.
     """
 
-    __slots__ = ("_node", "digest", "names", "parts")
+    __slots__ = ("_data", "_node", "names", "parts")
 
-    def __init__(self, node: Node, parts: Sequence[Part], digest: str) -> None:
+    def __init__(self, node: Node, parts: Sequence[Part], data: Any) -> None:
         self._node = node
+        self._data = data
         self.parts = tuple(parts)
         self.names = frozenset(name for _, part in parts for name in part.names)
-        self.digest = digest
+
+    @property
+    def digest(self) -> str:
+        """A digest of the data and of all files its texts include."""
+        shape = json.dumps(self._data, sort_keys=True) + "".join(part.digest for _, part in self.parts)
+        return hashlib.sha256(shape.encode()).hexdigest()
 
     def render(self, context: Mapping[str, Any]) -> Any:
         """Return fresh JSON data.

@@ -7,9 +7,8 @@ afterwards.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -20,6 +19,7 @@ from jinja2.parser import Parser
 from memonotify.errors import CompileError
 from memonotify.templating.compiled import (
     ANSWER,
+    Code,
     Expression,
     FieldPath,
     Node,
@@ -36,8 +36,9 @@ from memonotify.templating.escaping import ESCAPERS, Escape
 from memonotify.templating.failures import compile_failure, with_hint
 from memonotify.templating.filters import Filters
 from memonotify.templating.lines import with_lines_of
-from memonotify.templating.names import Analysis, Included, Place, analyse
+from memonotify.templating.names import NOTHING_READ, Analysis, Included, Place, analyse
 from memonotify.templating.sandbox import PathSandbox, Sandbox, SlackSandbox
+from memonotify.templating.shapes import constant, expression_shape, text_shape
 from memonotify.templating.templatefiles import TemplateFiles
 
 __all__ = ["Escape", "Expression", "FieldPath", "Place", "Templates", "Text", "Value"]
@@ -55,10 +56,11 @@ _C = TypeVar("_C", Expression, Text)
 class Templates:
     """The compiler of one configuration: its folder of templates, locale and time zone.
 
-    The same source compiles once. `written` is the source with the line breaks of the file that it stands in, where
-    folding took them away: every line that is told counts them. Every method raises CompileError with the line, or with
-    the file for what stands in a template file. With `texts`, the files are these, by their names, and not those on
-    disk.
+    The same source compiles once. Of sources of one shape (see `shapes`) the first compiles at once, so that all that
+    is wrong is told, and each other when it first runs. `written` is the source with the line breaks of the file that
+    it stands in, where folding took them away: every line that is told counts them. Every method raises CompileError
+    with the line, or with the file for what stands in a template file. With `texts`, the files are these, by their
+    names, and not those on disk.
 
     `used` gathers the names of the files that what is compiled reads; whoever wants to know empties it before.
     """
@@ -80,6 +82,9 @@ class Templates:
         for environment in self._environments.values():
             environment.filters.update(self.filters.table())
         self._compiled: dict[tuple[str, str, Escape, str], Any] = {}
+        self._shapes: dict[tuple[str, str, Escape, str | None], Expression | Text] = {}
+        self.codes = 0
+        """How many sources were compiled into code so far."""
 
     @property
     def global_names(self) -> frozenset[str]:
@@ -140,22 +145,51 @@ class Templates:
         node = self._node(data, at, building)
         if problems is None and building.problems:
             raise building.problems[0][1]
-        shape = json.dumps(data, sort_keys=True) + "".join(part.digest for _, part in building.parts)
-        return Value(node, building.parts, hashlib.sha256(shape.encode()).hexdigest())
+        return Value(node, building.parts, data)
 
     def _once(self, kind: str, source: str, escape: Escape, written: str, make: Callable[[str, Escape, str], _C]) -> _C:
         written = "" if written == source else written
         key = (kind, source, escape, written)
         if key not in self._compiled:
             try:
-                self._compiled[key] = make(source, escape, written)
+                self._compiled[key] = self._of_shape(kind, source, escape, written, make)
             except Exception as error:  # any source may come, and in the end Python compiles it
                 raise compile_failure(error, written or source) from error
         found: _C = self._compiled[key]
-        self.used |= found.analysis.includes
+        if found.analysis.includes:
+            self.used |= found.analysis.includes
         if kind == "file":
             self.used.add(source)
         return found
+
+    def _of_shape(
+        self, kind: str, source: str, escape: Escape, written: str, make: Callable[[str, Escape, str], _C]
+    ) -> Expression | Text:
+        """Compile a source, or take it for compiled where one of the same shape was."""
+        if kind == "file":
+            return make(source, escape, written)
+        if kind != "expression" and (text := constant(source)) is not None:
+            return Text(source, NOTHING_READ, None, text)
+        shape_of = expression_shape if kind == "expression" else text_shape
+        shape = shape_of(source)
+        laid_out = shape_of(written) if written else ""
+        if shape is None or laid_out is None:
+            return make(source, escape, written)
+        key = (kind, shape, escape, laid_out)
+        like = self._shapes.get(key)
+        if like is None:
+            like = self._shapes[key] = make(source, escape, written)
+            like.analysis = replace(like.analysis, digest="")
+            return like
+        later = Code(make=partial(self._code_of, make, source, escape, written))
+        return type(like)(source, like.analysis, later)
+
+    def _code_of(
+        self, make: Callable[[str, Escape, str], Expression | Text], source: str, escape: Escape, written: str
+    ) -> Template:
+        code = make(source, escape, written).code
+        assert code is not None  # noqa: S101 - a text with a tag is no constant
+        return code.template
 
     def _expression(self, source: str, escape: Escape, written: str) -> Expression:
         if source.lstrip().startswith(("{{", "{%")):
@@ -170,21 +204,20 @@ class Templates:
         target = nodes.Name(ANSWER, "store", lineno=inner.lineno)
         tree = nodes.Template([nodes.Assign(target, inner, lineno=inner.lineno)], lineno=1)
         tree.set_environment(environment)
-        return Expression(source, analysis, _template(environment, tree))
+        return Expression(source, analysis, Code(self._template(environment, tree)))
 
     def _text(self, source: str, escape: Escape, written: str) -> Text:
         environment = self._environments[escape]
         tree = with_lines_of(written, source, environment.parse)
-        constant = _constant(tree)
         analysis = self._analyse(environment, tree, source)
-        template = None if constant is not None else _template(environment, tree)
-        return Text(source, analysis, template, constant)
+        text = _untagged(tree)
+        return Text(source, analysis, None if text is not None else Code(self._template(environment, tree)), text)
 
     def _file(self, name: str, escape: Escape, written: str) -> Text:  # noqa: ARG002 - a file's lines are its own
         environment = self._environments[escape]
         included = self._include(environment, name)
         analysis = self._analyse(environment, included.tree, included.source, included.path)
-        return Text(name, analysis, self._load(environment, name))
+        return Text(name, analysis, Code(self._load(environment, name)))
 
     def _analyse(self, environment: Sandbox, tree: nodes.Template, source: str, file: str = "") -> Analysis:
         """Return what a template reads, with all files it includes compiled and kept by the environment."""
@@ -205,6 +238,11 @@ class Templates:
             failure = compile_failure(error, self._files.source(name))
             path = failure.file or str(self._files.path(name))
             raise CompileError(failure.message, line=failure.line, file=path) from error
+
+    def _template(self, environment: Sandbox, tree: nodes.Template) -> Template:
+        self.codes += 1
+        # The environment's own dict of globals: each context copies it, and a ChainMap copies ten times slower.
+        return Template.from_code(environment, environment.compile(tree), environment.globals)
 
     def _node(self, data: Any, path: FieldPath, building: _Building) -> Node:
         if isinstance(data, dict):
@@ -268,13 +306,8 @@ def _bare_expression(environment: Sandbox, source: str) -> nodes.Expr:
     return inner
 
 
-def _template(environment: Sandbox, tree: nodes.Template) -> Template:
-    # The environment's own dict of globals: each context copies it, and a ChainMap copies ten times slower.
-    return Template.from_code(environment, environment.compile(tree), environment.globals)
-
-
-def _constant(tree: nodes.Template) -> str | None:
-    """Return the text of a template that has no expressions and no tags."""
+def _untagged(tree: nodes.Template) -> str | None:
+    """Return the text of a template that has no expressions, and no tags that leave any behind."""
     kept = []
     for node in tree.body:
         if not isinstance(node, nodes.Output):

@@ -69,7 +69,7 @@ class MessageProblems(MemonotifyError):  # noqa: N818 - it holds errors, each wi
 class Message:
     """One entry's message. `names` are what it takes from the context; `parts` are its expressions with their paths."""
 
-    __slots__ = ("_description", "_fields", "_templates", "channel_type", "digest", "names", "parts", "rule")
+    __slots__ = ("_description", "_fields", "_templates", "channel_type", "names", "parts", "rule")
 
     def __init__(
         self,
@@ -88,8 +88,12 @@ class Message:
         self._description = description
         self._fields = fields
         self._templates = templates
-        shape = "".join(f"{name}\0{field.digest}\0" for name, field in sorted(fields.items()))
-        self.digest = hashlib.sha256(f"{channel_type}\0{shape}".encode()).hexdigest()
+
+    @property
+    def digest(self) -> str:
+        """A digest of all its fields, and of all files they include."""
+        shape = "".join(f"{name}\0{field.digest}\0" for name, field in sorted(self._fields.items()))
+        return hashlib.sha256(f"{self.channel_type}\0{shape}".encode()).hexdigest()
 
     @property
     def places(self) -> Mapping[str, Place]:

@@ -11,7 +11,7 @@ import difflib
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from jinja2 import nodes
 from jinja2.meta import find_undeclared_variables
@@ -38,8 +38,9 @@ class Analysis:
 
     `names` are the names it takes from outside and where each stands first, `paths` the dotted paths that begin with
     any name. `fields` are the fields that it reads of those names and nowhere asks for with a test or `default`, such
-    as `(workspace, name)`. `digest` changes with any source, `includes` are the files' names.
-    `unescaped` is what it lets into HTML as it is, with the place; it means nothing where the text is no HTML.
+    as `(workspace, name)`. `digest` changes with any source, and is empty where sources of one shape share the
+    analysis: then the source tells all. `includes` are the files' names. `unescaped` is what it lets into HTML as it
+    is, with the place; it means nothing where the text is no HTML.
     """
 
     names: Mapping[str, Place]
@@ -48,6 +49,17 @@ class Analysis:
     digest: str
     includes: frozenset[str]
     unescaped: tuple[tuple[LetThrough, Place], ...] = ()
+    free: frozenset[str] = frozenset()
+    """The same names as in `names`, alone."""
+
+
+def digest_of(source: str) -> str:
+    """Return the digest of a source that includes no file."""
+    return hashlib.sha256(source.encode("utf-8", "surrogatepass") + b"\0").hexdigest()
+
+
+NOTHING_READ: Final = Analysis(names={}, paths=frozenset(), fields={}, digest="", includes=frozenset())
+"""Of a source without any tags."""
 
 
 class Included(NamedTuple):
@@ -124,6 +136,7 @@ def analyse(
         digest=digest.hexdigest(),
         includes=frozenset(seen.keys() - absent),
         unescaped=tuple(unescaped),
+        free=frozenset(names),
     )
 
 

@@ -44,8 +44,12 @@ class Builder:
         self.problems: list[Problem] = []
         self._file = file
         self._lines = faults.split_lines(text)
-        self._events: Iterator[Event] = yaml.parse(text, Loader=yaml.CSafeLoader)
         self._words = words
+        self._widths = [len(line) for line in self._lines]
+        # Behind the last line that is not blank a place is moved; before, it stands as it is but for its column.
+        self._last = next((at for at in range(len(self._lines), 0, -1) if self._lines[at - 1].strip()), 1)
+        # What `yaml.parse` does, without two calls more for each event.
+        self._events: Iterator[Event] = iter(yaml.CSafeLoader(text).get_event, None)
         self._spoiled: set[Path] = set()
         self._count = 0
 
@@ -96,6 +100,8 @@ class Builder:
 
     def _refuse_decoration(self, event: NodeEvent, path: Path, place: Place) -> None:
         tag = getattr(event, "tag", None)
+        if tag is None and event.anchor is None:
+            return
         if event.anchor is not None:
             self._report(place, f"`&{event.anchor}`: anchors are not taken", "remove it, or quote the value")
         if tag is not None:
@@ -197,14 +203,20 @@ class Builder:
         return event
 
     def _start(self, event: Event) -> Place:
-        line, column = _position(event.start_mark)
-        return faults.inside(line, column, self._lines)
+        mark: Any = event.start_mark
+        line, column = mark.line + 1, mark.column + 1
+        if line > self._last:
+            return faults.inside(line, column, self._lines)
+        return line, min(column, self._widths[line - 1] + 1)
 
     def _end(self, event: NodeEvent, place: Place) -> Place:
         if not isinstance(event, ScalarEvent):
             return place
+        mark: Any = event.end_mark
+        line, column = mark.line + 1, mark.column + 1
+        if line == place[0]:
+            return line, min(column, self._widths[line - 1] + 1)
         # A block scalar ends at the beginning of the line after it.
-        line, column = _position(event.end_mark)
         if column == 1 and line > place[0]:
             line, column = line - 1, len(self._lines[line - 2]) + 1
         return faults.inside(line, column, self._lines)
@@ -216,10 +228,6 @@ class Builder:
     def _report(self, place: Place, sentence: str, hint: str = "") -> None:
         line, column = place
         self.problems.append(Problem(file=self._file, line=line, column=column, message=sentence, hint=hint))
-
-
-def _position(mark: Any) -> Place:
-    return mark.line + 1, mark.column + 1
 
 
 def _shown(text: str) -> str:

@@ -380,3 +380,18 @@ def test_rules_are_found_in_the_order_of_files(rules_folder: RulesFolder) -> Non
     assert ruleset.candidates("iban_created", "iban", "acme") == ()
     assert ruleset.rule("exact") is ruleset.rules[1]
     assert replace(ruleset, rules=()).candidates("account_closed", "account", "acme") == ()
+
+
+def test_of_many_rules_with_texts_alike_each_that_is_wrong_is_told_at_its_line(rules_folder: RulesFolder) -> None:
+    wrong = {7: "{{ ressource.amount }}", 23: "{{ resource.amount | mony }}", 31: "{{ resource.amount + }}"}
+    rules = [
+        f"  - name: r{number}\n    when: resource.amount > {1000 + number}\n    notify:\n"
+        f'      - channel: treasury-slack\n        text: "No. {number}: {wrong.get(number, "{{ resource.amount }}")}"\n'
+        for number in range(1, 41)
+    ]
+    rules_folder.write("rules/a.yaml", "rules:\n" + "".join(rules))
+    with pytest.raises(ConfigError) as caught:
+        rules_folder.load()
+    assert [(each.line, each.field) for each in caught.value.problems] == [
+        (1 + 5 * number, f"rules.{number - 1}.notify.0.text") for number in wrong
+    ]
