@@ -19,7 +19,8 @@ def check(config_path: Path | None, as_json: bool, no_secrets: bool, files: tupl
     """Validate configuration, rules and templates.
 
     Prints every problem as file:line:column: message, and notes on what is doubtful. FILE: a rule file or a template
-    (*.j2), in place of the configuration's own, or a configuration. Exits with 2 where there is a problem.
+    (*.j2), in place of the configuration's own, a file of tests (*.test.yaml), or a configuration. Exits with 2 where
+    there is a problem.
     """
     from memonotify.cli.checking import check_all
     from memonotify.config.problems import format_problems
