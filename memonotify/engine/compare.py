@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from memonotify.engine.wording import Piece, Style, distance, normal, normal_html, pieces
+from memonotify.engine.wording import Piece, Style, distance, nearest_place, normal, normal_html, pieces
 
 RULE_FIELDS: Final = ("rule", "channel")
 """What an expectation says of where a message comes from and goes to; all else is said of the message itself."""
@@ -40,8 +40,9 @@ class FieldDifference:
     @property
     def pieces(self) -> tuple[Piece, ...]:
         """The words that both have and those that only one has; what surrounds the place in HTML is left out."""
-        found = pieces(self.expected, self.got, self.style)
-        return _core(found) if self.style == "html" else found
+        if self.style == "html":
+            return _core(pieces(self.expected, nearest_place(self.expected, self.got), "html"))
+        return pieces(self.expected, self.got, self.style)
 
     @property
     def distance(self) -> float:

@@ -68,6 +68,17 @@ def pieces(expected: str, got: str, style: Style = "text") -> tuple[Piece, ...]:
     return tuple(found)
 
 
+def nearest_place(expected: str, got: str, style: Style = "html") -> str:
+    """Return the part of a text that comes nearest to what it should contain: as many words, about those that fit."""
+    wanted, had = _WORDS[style].findall(expected), _WORDS[style].findall(got)
+    matcher = difflib.SequenceMatcher(
+        a=[word.strip() for word in wanted], b=[word.strip() for word in had], autojunk=len(wanted) > _MANY
+    )
+    match = matcher.find_longest_match()
+    start = max(match.b - match.a, 0)
+    return "".join(had[start : start + len(wanted)]).strip()
+
+
 def distance(expected: str, got: str) -> float:
     """Return the share of words that the texts do not have in common: from 0, the same words, to 1, none."""
     wanted, had = Counter(expected.split()), Counter(got.split())

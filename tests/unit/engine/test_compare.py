@@ -116,7 +116,8 @@ def test_a_difference_of_json_names_its_path():
 
 
 def test_of_html_only_the_nearest_place_is_shown():
-    html = "<p>before</p><table><tr><td>Amount</td><td>12 €</td></tr></table><p>behind</p>"
+    rows = "".join(f"<tr><td>row {number}</td></tr>" for number in range(2000))
+    html = f"<p>before</p><table>{rows}<tr><td>Amount</td><td>12 €</td></tr></table><p>behind 13 €</p>"
     (found,) = differences({"html": "<td>Amount</td><td>13 €</td>"}, {"html": html})
     assert "".join(piece.text for piece in found.pieces) == "<td>Amount</td><td>13 12 €</td>"
 
@@ -128,3 +129,8 @@ def test_recipients_differ_one_by_one():
         ("missing", "b@x.fr"),
         ("extra", "c@x.fr"),
     ]
+
+
+def test_where_html_has_nothing_in_common_with_what_it_should_hold_both_are_shown():
+    (found,) = differences({"html": "<b>a"}, {"html": "<p>x</p>"})
+    assert found.pieces == (Piece("missing", "<b>a"), Piece("extra", "<p>x"))
