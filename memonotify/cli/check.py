@@ -39,7 +39,8 @@ def check(
     """Validate configuration, rules and templates.
 
     Prints every problem as file:line:column: message, and notes on what is doubtful. FILE: a rule file or a template
-    (*.j2), in place of the configuration's own, or a configuration. Exits with 2 where there is a problem.
+    (*.j2), in place of the configuration's own, a file of tests (*.test.yaml), or a configuration. Exits with 2 where
+    there is a problem.
     """
     from memonotify.cli.checking import check_all
 

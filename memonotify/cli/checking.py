@@ -16,13 +16,16 @@ from memonotify.cli.options import Reading, read_all
 from memonotify.config.exposure import exposed_secrets
 from memonotify.config.loader import find_config, is_configuration
 from memonotify.config.problems import in_order
+from memonotify.config.testfiles import is_test_file
 from memonotify.config.values import Config
-from memonotify.engine.rehearsal import rehearse
+from memonotify.engine.rehearsal import Shown, rehearse
 from memonotify.engine.sampling import SampleFault, Sampling, try_samples
 from memonotify.errors import CompileError, ConfigError, Problem, Severity
 from memonotify.rules.faults import shown
 from memonotify.rules.loader import RulesReading
 from memonotify.rules.notes import unused_channels
+from memonotify.rules.testfiles import found_test_files
+from memonotify.rules.values import Ruleset
 from memonotify.templating.folder import UnescapedIn, file_faults, unused_faults
 from memonotify.templating.templatefiles import SUFFIX
 
@@ -60,11 +63,12 @@ def check_all(config_path: Path | None, *, resolve: bool, files: tuple[Path, ...
 
 def _checked(config_path: Path | None, *, resolve: bool, files: tuple[Path, ...]) -> Checked:
     checked = Checked()
+    tests = tuple(file for file in files if is_test_file(file))
     templates = [file for file in files if file.suffix == SUFFIX]
-    configurations = [file for file in files if file not in templates and is_configuration(file)]
-    rules = tuple(file for file in files if file not in templates and file not in configurations)
+    configurations = [file for file in files if file not in (*templates, *tests) and is_configuration(file)]
+    rules = tuple(file for file in files if file not in (*templates, *tests, *configurations))
     for path in configurations if files else [find_config(config_path)]:
-        reading = read_all(path, resolve=resolve)
+        reading = read_all(path, resolve=resolve, test_files=found_test_files)
         _add(checked, reading)
         _add_unused_channels(checked, reading)
         if reading.templates is not None:
@@ -77,6 +81,9 @@ def _checked(config_path: Path | None, *, resolve: bool, files: tuple[Path, ...]
         if reading.templates is not None:
             for file in templates:
                 _add_templates(checked, file_faults(reading.templates, file))
+    if tests:
+        base = config_path or next(iter(configurations), None)
+        _add_tests(checked, read_all(base, resolve=resolve, more=rules, test_files=lambda _config: tests), tests)
     checked.problems = in_order(checked.problems)
     checked.notes = _each_once(checked)
     return checked
@@ -100,16 +107,41 @@ def _add(checked: Checked, reading: Reading) -> None:
     checked.rules.update((rule.file, rule.line) for rule in ruleset.rules)
     if reading.rules.loaded.unhandled is not None:
         checked.unhandled.append(reading.rules.loaded.unhandled)
-    if not config.workspaces:
+    if config.workspaces:
+        _sample(checked, reading.rules, ruleset, config, shown=_rehearse(checked, reading.rules, ruleset, config))
+
+
+def _add_tests(checked: Checked, reading: Reading, tests: tuple[Path, ...]) -> None:
+    """Add what concerns these files of tests, which were held against all rules; without a configuration, all there
+    is."""
+    if reading.rules is None or reading.config is None:
+        checked.problems += reading.problems
         return
+    names = {shown(file) for file in tests}
+    checked.problems += [problem for problem in reading.problems if problem.file in names]
+    if reading.rules.loaded is not None and reading.config.config.workspaces:
+        ruleset = reading.rules.loaded.ruleset
+        own = tuple(test for test in ruleset.tests if test.file in names)
+        _rehearse(checked, reading.rules, replace(ruleset, tests=own), reading.config.config)
+
+
+def _rehearse(checked: Checked, rules: RulesReading, ruleset: Ruleset, config: Config) -> frozenset[Shown]:
+    """Add what fails in the rules' own tests; return which texts these have shown to be right."""
     rehearsal = rehearse(ruleset, config)
     for found in rehearsal.faults:
         hint = f"in the test `{found.test.name}`, {found.test.file}:{found.test.line}"
-        checked.problems.append(reading.rules.problem(found.rule, found.fault, hint=hint))
+        checked.problems.append(rules.problem(found.rule, found.fault, hint=hint))
     if not rehearsal.is_whole:
         checked.notes.append(_of_rules(config, _TOO_MANY, "`memonotify test` tries them all"))
-    sampling = try_samples(ruleset, config, shown=rehearsal.shown)
-    _add_samples(checked, reading.rules, sampling)
+    return rehearsal.shown
+
+
+def _sample(
+    checked: Checked, rules: RulesReading, ruleset: Ruleset, config: Config, *, shown: frozenset[Shown]
+) -> None:
+    """Add what fails for made-up events."""
+    sampling = try_samples(ruleset, config, shown=shown)
+    _add_samples(checked, rules, sampling)
     if not sampling.is_whole:
         checked.notes.append(_of_rules(config, _TOO_MANY_RULES, "name rule files to try the rules of those"))
 

@@ -16,7 +16,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
-from memonotify.config.schema import config_schema, rules_schema
+from memonotify.config.schema import config_schema, rules_schema, schema_of_tests
 from memonotify.defaults import shipped
 
 CHANNELS: Final = {"mail": "finance-mail", "slack": "treasury-slack", "http": "erp"}
@@ -66,6 +66,7 @@ def first_files(language: str, kinds: Collection[str]) -> list[tuple[str, str]]:
         ("environment", "".join(environment)),
         ("config.schema.json", json.dumps(config_schema(), indent=2, ensure_ascii=False) + "\n"),
         ("rules.schema.json", json.dumps(rules_schema(), indent=2, ensure_ascii=False) + "\n"),
+        ("tests.schema.json", json.dumps(schema_of_tests(), indent=2, ensure_ascii=False) + "\n"),
     ]
 
 

@@ -15,6 +15,7 @@ from memonotify.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from memonotify.config.loader import LoadedConfig
+    from memonotify.config.values import Config
     from memonotify.rules.loader import LoadedRules, RulesReading
     from memonotify.templating import Templates
 
@@ -67,15 +68,24 @@ class Reading:
     notes: tuple[Problem, ...]
 
 
-def read_all(path: Path | None, *, resolve: bool, files: tuple[Path, ...] | None = None) -> Reading:
+def read_all(
+    path: Path | None,
+    *,
+    resolve: bool,
+    files: tuple[Path, ...] | None = None,
+    more: tuple[Path, ...] = (),
+    test_files: Callable[[Config], tuple[Path, ...]] = lambda _config: (),
+) -> Reading:
     """Read configuration, templates and rules (`files` in place of the configuration's own), with every problem.
+
+    `more` are read beside the configuration's own, and files of tests only where `test_files` names them.
 
     Raises:
         ConfigError: there is no configuration to read.
     """
     from memonotify.config.loader import find_config, read_config
     from memonotify.config.problems import in_order
-    from memonotify.rules.loader import read_rules
+    from memonotify.rules.loader import read_rules, rule_files
     from memonotify.templating import Templates
 
     read = read_config(find_config(path), environ=os.environ, resolve=resolve)
@@ -83,7 +93,9 @@ def read_all(path: Path | None, *, resolve: bool, files: tuple[Path, ...] | None
         return Reading(loaded=None, config=None, templates=None, rules=None, problems=read.problems, notes=())
     config = read.loaded.config
     templates = Templates(folder=config.templates, locale=config.locale, timezone=config.timezone)
-    rules = read_rules(config, templates, files=files)
+    if more:
+        files = (*rule_files(config), *more)
+    rules = read_rules(config, templates, files=files, test_files=test_files(config))
     loaded = None
     notes = rules.notes
     if rules.loaded is not None and not read.problems:
@@ -99,13 +111,19 @@ def read_all(path: Path | None, *, resolve: bool, files: tuple[Path, ...] | None
     )
 
 
-def load_all(path: Path | None, *, resolve: bool, files: tuple[Path, ...] | None = None) -> Loaded:
+def load_all(
+    path: Path | None,
+    *,
+    resolve: bool,
+    files: tuple[Path, ...] | None = None,
+    test_files: Callable[[Config], tuple[Path, ...]] = lambda _config: (),
+) -> Loaded:
     """Load what `read_all` reads.
 
     Raises:
         ConfigError: with every problem of all of it at once.
     """
-    reading = read_all(path, resolve=resolve, files=files)
+    reading = read_all(path, resolve=resolve, files=files, test_files=test_files)
     if reading.loaded is None:
         raise ConfigError(reading.problems)
     return reading.loaded

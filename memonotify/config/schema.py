@@ -1,4 +1,4 @@
-"""The two JSON Schemas, and a Document in, one plain sentence per fault of its shape out.
+"""The JSON Schemas, and a Document in, one plain sentence per fault of its shape out.
 
 The schema files serve editors as well (`memonotify schema`). Two keywords in them are ours or an editor's:
 `patternErrorMessage` and `errorMessage` hold the sentence for a value that does not fit, and `x-unavailable` names keys
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from jsonschema import Draft7Validator
     from jsonschema.exceptions import ValidationError
 
-SchemaName = Literal["config", "rules"]
+SchemaName = Literal["config", "rules", "tests"]
 Fault = tuple[Path, Problem]
 
 _KINDS: Final = {
@@ -61,6 +61,11 @@ def rules_schema() -> dict[str, Any]:
     return _schema("rules")
 
 
+def schema_of_tests() -> dict[str, Any]:
+    """Return the JSON Schema (draft-07) of a file of tests: the part of the rules' that says what a test is."""
+    return _schema("tests")
+
+
 def check_schema(document: Document, schema_name: SchemaName) -> list[Problem]:
     """Return a problem for each way in which the document does not have the shape of the schema."""
     return [problem for _, problem in shape_faults(document, schema_name)]
@@ -79,9 +84,25 @@ def shape_faults(document: Document, schema_name: SchemaName) -> list[Fault]:
 
 
 def _schema(name: SchemaName) -> dict[str, Any]:
+    if name == "tests":
+        return _tests_alone(_schema("rules"))
     text = resources.files("memonotify.config").joinpath("schemas", f"{name}.schema.json").read_text("utf-8")
     schema: dict[str, Any] = json.loads(text)
     return schema
+
+
+def _tests_alone(rules: Mapping[str, Any]) -> dict[str, Any]:
+    definitions = rules["definitions"]
+    return {
+        "$schema": rules["$schema"],
+        "title": "memonotify tests",
+        "description": "Events, and what the rules have to make of them. Run by `memonotify test`.",
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["tests"],
+        "properties": {"tests": rules["properties"]["tests"]},
+        "definitions": {name: definitions[name] for name in ("event_type", "resource_type", "test", "expectation")},
+    }
 
 
 @cache

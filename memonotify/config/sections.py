@@ -15,6 +15,7 @@ from memonotify.config.durations import format_duration
 from memonotify.config.fields import Fields, named
 from memonotify.config.references import Resolved
 from memonotify.config.suggest import did_you_mean
+from memonotify.config.testfiles import is_test_file
 from memonotify.config.values import (
     Admin,
     BankApi,
@@ -121,28 +122,39 @@ def read_on_failure(fields: Fields, channels: Mapping[str, ChannelConfig], writt
 
 def read_rules(fields: Fields, folder: Path, *, may_be_gone: bool) -> tuple[str, ...]:
     """Return the globs of the rule files, without those that are a problem: a path to nothing, or globs that match
-    nothing where nothing else gives rules, unless all `may_be_gone`. Otherwise a glob that matches nothing is a note.
+    no rule file where nothing else gives rules, unless all `may_be_gone`. Otherwise a glob that matches nothing is a
+    note; one that matches files of tests is none.
     """
-    patterns, empty = [], {}
+    patterns: list[str] = []
+    ruleless: dict[int, str] = {}
+    empty: dict[int, str] = {}
     for index, resolved in fields.items("rules"):
         pattern = resolved.text
         if resolved.is_known:
-            if glob.has_magic(pattern):
-                # Path.glob takes no absolute pattern, and these may be.
-                if not glob.glob(str(Path(glob.escape(str(folder))) / pattern), recursive=True):  # noqa: PTH207
-                    empty[index] = pattern
-            elif not checks.is_file(folder / pattern):
+            if not glob.has_magic(pattern) and not checks.is_file(folder / pattern):
                 fields.problem(("rules", index), f"{named(('rules', index))}: there is no file `{pattern}`")
                 continue
+            files = _matching(pattern, folder)
+            if not files:
+                empty[index] = pattern
+            if all(is_test_file(file) for file in files):
+                ruleless[index] = pattern
         patterns.append(pattern)
-    if may_be_gone or len(empty) < len(patterns):
+    if may_be_gone or len(ruleless) < len(patterns):
         for index, pattern in empty.items():
             fields.note(("rules", index), f"no file matches `{pattern}`")
         return tuple(patterns)
-    for index, pattern in empty.items():
+    for index, pattern in ruleless.items():
         hint = f"looked for in {folder}; at least one file must be there"
         fields.problem(("rules", index), f"no rule files match `{pattern}`", hint)
     return ()
+
+
+def _matching(pattern: str, folder: Path) -> list[str]:
+    if not glob.has_magic(pattern):
+        return [pattern]
+    # Path.glob takes no absolute pattern, and these may be.
+    return glob.glob(str(Path(glob.escape(str(folder))) / pattern), recursive=True)  # noqa: PTH207
 
 
 def read_resource_types(fields: Fields) -> Mapping[str, str]:

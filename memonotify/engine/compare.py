@@ -1,17 +1,18 @@
 """Compares a message with what a test expects of it.
 
 In: the fields that an expectation names, and a message. Out: the fields that differ, each with a word-level
-difference as plain parts that a command can colour. `testing` calls. White space of every kind (a no-break space
-before a euro sign, a line break) counts as one space.
+difference as plain parts that a command can colour. `shortfalls` calls. White space of every kind (a no-break space
+before a euro sign, a line break) counts as one space, in texts of `json` and in HTML as well.
 """
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
+
+from memonotify.engine.wording import Piece, Style, distance, nearest_place, normal, normal_html, pieces
 
 RULE_FIELDS: Final = ("rule", "channel")
 """What an expectation says of where a message comes from and goes to; all else is said of the message itself."""
@@ -24,25 +25,29 @@ _GONE: Final = object()
 """Stands for a field that a message does not have, which is something else than one that is null."""
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A run of words: in both, only in what is expected (`missing`), or only in the message (`extra`).
-
-    Joined without anything between them, `same` and `missing` make what is expected, `same` and `extra` the message.
-    """
-
-    kind: Literal["same", "missing", "extra"]
-    text: str
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldDifference:
-    """A field of a message that is not as expected, such as `subject` or `json.cents`."""
+    """A field of a message that is not as expected, such as `subject` or `json.cents`.
+
+    Of `html`, which is to contain what is expected, `got` is the whole.
+    """
 
     field: str
     expected: str
     got: str
-    pieces: tuple[Piece, ...]
+    style: Style = "text"
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """The words that both have and those that only one has; what surrounds the place in HTML is left out."""
+        if self.style == "html":
+            return _core(pieces(self.expected, nearest_place(self.expected, self.got), "html"))
+        return pieces(self.expected, self.got, self.style)
+
+    @property
+    def distance(self) -> float:
+        """How far the two are from each other: more than 0, and 1 where they share no word."""
+        return max(distance(self.expected, self.got), 0.01)
 
     def __str__(self) -> str:
         return f"{self.field}: expected {self.expected!r}, got {self.got!r}"
@@ -61,19 +66,14 @@ def differences(expected: Mapping[str, Any], payload: Mapping[str, Any]) -> tupl
     return tuple(found)
 
 
-def normal(text: str) -> str:
-    """Return a text with each run of white space as one space, and none around it."""
-    return " ".join(text.split())
-
-
 def _compare(field: str, expected: Any, got: Any, found: list[FieldDifference]) -> None:
     if field in _LISTS:
         if sorted(_as_list(expected)) != sorted(_as_list(got)):
-            wanted, had = (", ".join(_as_list(value)) or _NONE for value in (expected, got))
-            found.append(_difference(field, wanted, had))
+            wanted, had = (", ".join(sorted(_as_list(value))) or _NONE for value in (expected, got))
+            found.append(_difference(field, wanted, had, "list"))
     elif field in _CONTAINED and isinstance(expected, str) and isinstance(got, str):
-        if normal(expected) not in normal(got):
-            found.append(_difference(f"{field} (contains)", expected, got))
+        if normal_html(expected) not in normal_html(got):
+            found.append(_difference(f"{field} (contains)", expected, got, "html"))
     elif field == "headers" and isinstance(expected, Mapping):
         given = got if isinstance(got, Mapping) else {}
         headers = {str(name).lower(): value for name, value in given.items()}
@@ -96,6 +96,15 @@ def _subset(path: str, expected: Any, got: Any, found: list[FieldDifference]) ->
             found.append(_difference(path, expected, got))
         else:
             found.append(_difference(path, _shown(expected), _shown(got)))
+
+
+def _core(found: tuple[Piece, ...]) -> tuple[Piece, ...]:
+    """Leave out what the message has before and behind the place that comes nearest, where there is one."""
+    if all(piece.kind != "same" for piece in found):
+        return found
+    start = 1 if found[0].kind == "extra" else 0
+    end = len(found) - (1 if found[-1].kind == "extra" and found[-2].kind == "same" else 0)
+    return found[start:end]
 
 
 def _equal(expected: Any, got: Any) -> bool:
@@ -126,24 +135,6 @@ def _shown(value: Any) -> str:
     return _NONE if value is None else json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
 
 
-def _difference(field: str, expected: str, got: str) -> FieldDifference:
-    return FieldDifference(field=field, expected=expected, got=got, pieces=_pieces(expected.split(), got.split()))
-
-
-def _pieces(expected: list[str], got: list[str]) -> tuple[Piece, ...]:
-    """The pieces in reading order; a piece ends with a space unless it ends its side."""
-
-    def piece(kind: Literal["same", "missing", "extra"], words: list[str], start: int, end: int) -> Piece:
-        return Piece(kind, " ".join(words[start:end]) + (" " if end < len(words) else ""))
-
-    pieces: list[Piece] = []
-    matcher = difflib.SequenceMatcher(a=expected, b=got, autojunk=False)
-    for kind, start, end, other_start, other_end in matcher.get_opcodes():
-        if kind == "equal":
-            pieces.append(piece("same", expected, start, end))
-            continue
-        if end > start:
-            pieces.append(piece("missing", expected, start, end))
-        if other_end > other_start:
-            pieces.append(piece("extra", got, other_start, other_end))
-    return tuple(pieces)
+def _difference(field: str, expected: str, got: str, style: Style = "text") -> FieldDifference:
+    spaced = normal_html if style == "html" else normal
+    return FieldDifference(field=field, expected=spaced(expected), got=spaced(got), style=style)

@@ -19,8 +19,7 @@ from memonotify.config.problems import in_order
 from memonotify.config.values import Config
 from memonotify.errors import CompileError, Problem
 from memonotify.rules.declared import Declared
-from memonotify.rules.faults import shown
-from memonotify.rules.loader import read_one, read_tests, ruleset_of
+from memonotify.rules.loader import none_found, read_one, read_tests, ruleset_of
 from memonotify.rules.rulefile import parse_rules
 from memonotify.rules.versions import FoundFile, InForce, Refused, Version
 from memonotify.templating.environment import Templates
@@ -32,7 +31,7 @@ _OWN_NAME: Final = "give it a name of its own"
 def choose(found: Sequence[FoundFile], last: InForce, config: Config, templates: Templates) -> InForce:
     """Return what is in force where these files were found, in their order, and `last` was in force before."""
     if not found and last.versions:
-        problems = (_none_found(config),)
+        problems = (none_found(config),)
         refused = Refused(path=config.path, problems=problems, has_version=True)
         return InForce(versions=last.versions, refused=(refused,), asked=last.asked, ruleset=last.ruleset)
     choosing = _Choosing(found, last, config, templates)
@@ -199,10 +198,10 @@ def _parsed(path: Path, text: str) -> Document:
     return document
 
 
-def _speaking(versions: Iterable[Version | None]) -> dict[str, tuple[frozenset[str], frozenset[str]]]:
-    """Return what tests may speak of: each rule's name with its channels and look-ups."""
+def _speaking(versions: Iterable[Version | None]) -> dict[str, tuple[frozenset[str], frozenset[str], bool]]:
+    """Return what tests may speak of: each rule's name with its channels, its look-ups, and whether it remembers."""
     return {
-        name: (declared.channels, declared.lookups)
+        name: (declared.channels, declared.lookups, declared.on_change)
         for version in versions
         if version is not None
         for name, declared in version.declared.items()
@@ -214,15 +213,3 @@ def _text(templates: Templates, name: str) -> str | None:
         return templates.source(name)
     except CompileError:
         return None
-
-
-def _none_found(config: Config) -> Problem:
-    patterns = ", ".join(f"`{pattern}`" for pattern in config.rules)
-    return Problem(
-        file=shown(config.path),
-        line=1,
-        column=1,
-        message=f"no rule file matches {patterns}, so all rules stay as they were",
-        hint=f"looked for in {config.path.parent}; to have no rules at all, leave one file with `rules: []`",
-        field="rules",
-    )

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declared:
-    """One rule as its file names it (`line` from 1): the channels of its messages, the names of its look-ups."""
+    """One rule as its file names it (`line` from 1): the channels of its messages, the names of its look-ups, and
+    whether it remembers what it answered."""
 
     name: str
     file: str
     line: int
     channels: frozenset[str]
     lookups: frozenset[str]
+    on_change: bool = False

@@ -6,6 +6,7 @@ A test is checked against the rules of all files, for what it expects must be so
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from memonotify.catalogue import EVENT_FIELDS
@@ -16,6 +17,7 @@ from memonotify.rules.declared import Declared
 from memonotify.rules.entries import foreign_fields
 from memonotify.rules.faults import shown_names
 from memonotify.rules.lookups import ROOT
+from memonotify.rules.moments import moment
 from memonotify.rules.values import RuleTest
 from memonotify.yamlsource import Document
 from memonotify.yamlsource import Path as DataPath
@@ -57,6 +59,7 @@ class TestReader:
         self._check_lookups((*path, "fetch"), lookups if isinstance(lookups, dict) else {})
         self._check_state((*path, "state"), state if isinstance(state, dict) else {})
         self._check_workspace((*path, "workspace"), workspace)
+        now = self._now((*path, "now"), data["now"]) if isinstance(data.get("now"), str) else None
         for at, item in enumerate(expected):
             self._check_expected((*path, "expect", at), item)
         return RuleTest(
@@ -69,6 +72,7 @@ class TestReader:
             expect=tuple(expected),
             workspace=workspace if isinstance(workspace, str) else "",
             state=state if isinstance(state, dict) else {},
+            now=now,
         )
 
     def _check_event(self, path: DataPath, event: Mapping[str, Any]) -> None:
@@ -87,6 +91,17 @@ class TestReader:
         for name in state:
             if name not in self._rules:
                 self._no_rule((*path, name), name, key=True)
+            elif not self._rules[name].on_change:
+                message = f"rule `{name}` remembers nothing, so it has no `state`"
+                self._problem((*path, name), message, hint="only rules with `fire: on_change` do", key=True)
+
+    def _now(self, path: DataPath, text: str) -> datetime | None:
+        try:
+            return moment(text, self._config.timezone)
+        except ValueError as error:
+            if not self._document.is_spoiled(path):
+                self._problem(path, f"`now` {error}", hint='such as "2026-03-02T08:30:00Z", or "2026-03-02 09:30"')
+            return None
 
     def _check_workspace(self, path: DataPath, name: Any) -> None:
         names = [workspace.name for workspace in self._config.workspaces]

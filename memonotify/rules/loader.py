@@ -14,6 +14,7 @@ from pathlib import Path
 from memonotify.config.problems import in_order
 from memonotify.config.schema import check_schema
 from memonotify.config.suggest import Suggester
+from memonotify.config.testfiles import is_test_file
 from memonotify.config.values import Config
 from memonotify.errors import ConfigError, Problem, Severity
 from memonotify.model import Fault
@@ -83,21 +84,28 @@ def load_rules(config: Config, templates: Templates, *, files: Sequence[Path] | 
     return reading.loaded
 
 
-def read_rules(config: Config, templates: Templates, *, files: Sequence[Path] | None = None) -> RulesReading:
-    """Read rules as `load_rules` does, but hand back what there is beside the problems. Never raises."""
+def read_rules(
+    config: Config, templates: Templates, *, files: Sequence[Path] | None = None, test_files: Sequence[Path] = ()
+) -> RulesReading:
+    """Read rules as `load_rules` does, but hand back what there is beside the problems. Never raises.
+
+    `test_files` hold nothing but tests; who wants to run or check them names them.
+    """
     with uncollected():
-        return _read_rules(config, templates, files)
+        return _read_rules(config, templates, files, test_files)
 
 
-def _read_rules(config: Config, templates: Templates, files: Sequence[Path] | None) -> RulesReading:
+def _read_rules(
+    config: Config, templates: Templates, files: Sequence[Path] | None, test_files: Sequence[Path]
+) -> RulesReading:
     loading = _Loading(config, templates)
-    paths = rule_files(config) if files is None else _once(files)
+    paths = rule_files(config) if files is None else unique(files)
     if files is None and config.rules and not paths:
-        loading.problems.append(_none_found(config))
-    loading.read_all(paths)
+        loading.problems.append(none_found(config))
+    loading.read_all(paths, unique(test_files))
     notes = tuple(loading.notes)
     if loading.problems:
-        order = {shown(path): at for at, path in enumerate(paths)}
+        order = {shown(path): at for at, path in enumerate((*paths, *test_files))}
         problems = in_order(sorted(loading.problems, key=lambda each: order.get(each.file, len(order))))
         return RulesReading(loaded=None, problems=tuple(problems), notes=notes, places=loading.places)
     ruleset = ruleset_of(loading.rules, loading.tests)
@@ -135,6 +143,11 @@ def ruleset_of(rules: Iterable[Rule], tests: Iterable[RuleTest] = ()) -> Ruleset
 
 
 def rule_files(config: Config) -> tuple[Path, ...]:
+    """Return the rule files that the configuration's `rules:` name; a file of tests is none of them."""
+    return tuple(path for path in matched_files(config) if not is_test_file(path))
+
+
+def matched_files(config: Config) -> tuple[Path, ...]:
     """Return the files that the configuration's `rules:` name, each once: in the order of the globs, sorted within one.
 
     A name without a glob's signs stands for itself, so that a file that is not there is told when it is read.
@@ -144,7 +157,24 @@ def rule_files(config: Config) -> tuple[Path, ...]:
     for pattern in config.rules:
         names = sorted(glob(pattern, root_dir=root, recursive=True))  # noqa: PTH207 - a pattern may be absolute, which Path.glob refuses
         found += [root / name for name in (names or ([] if has_magic(pattern) else [pattern]))]
-    return _once(found)
+    return unique(found)
+
+
+def none_found(config: Config) -> Problem:
+    """Return what is wrong where every rule file has gone; a start is told by the configuration itself."""
+    patterns = ", ".join(f"`{pattern}`" for pattern in config.rules)
+    hint = f"looked for in {config.path.parent}; to have no rules at all, leave one file with `rules: []`"
+    return Problem(
+        file=shown(config.path), line=1, column=1, message=f"no rule file matches {patterns}", hint=hint, field="rules"
+    )
+
+
+def unique(paths: Iterable[Path]) -> tuple[Path, ...]:
+    """Return each file once, whatever names lead to it."""
+    by_place: dict[Path, Path] = {}
+    for path in paths:
+        by_place.setdefault(path.resolve(), path)
+    return tuple(by_place.values())
 
 
 class _Loading:
@@ -162,12 +192,15 @@ class _Loading:
         self._published = Published(config.resource_types, self._suggester)
         self.declared: dict[str, Declared] = {}
 
-    def read_all(self, paths: Iterable[Path]) -> None:
+    def read_all(self, paths: Iterable[Path], test_files: Iterable[Path]) -> None:
         documents = [document for path in paths if (document := self._document(path)) is not None]
         for document in documents:
             self.read_rules(document)
+        tests = [document for path in test_files if (document := self._document(path)) is not None]
+        for document in tests:
+            self.problems += check_schema(document, "tests")
         lookups = frozenset(name for rule in self.declared.values() for name in rule.lookups)
-        for document in documents:
+        for document in (*documents, *tests):
             reader = TestReader(document, self._config, self.declared, lookups, self._suggester)
             self.tests += reader.tests()
             self.problems += reader.problems
@@ -198,23 +231,6 @@ class _Loading:
         if first is not declared:
             message = f"there is a rule `{declared.name}` already, at {first.file}:{first.line}"
             self.problems.append(document.problem(("rules", at, "name"), message, hint="give it a name of its own"))
-
-
-def _none_found(config: Config) -> Problem:
-    """Return what a reload says where every rule file has gone; a start is told by the configuration itself."""
-    patterns = ", ".join(f"`{pattern}`" for pattern in config.rules)
-    hint = f"looked for in {config.path.parent}; at least one file must be there"
-    return Problem(
-        file=shown(config.path), line=1, column=1, message=f"no rule files match {patterns}", hint=hint, field="rules"
-    )
-
-
-def _once(paths: Iterable[Path]) -> tuple[Path, ...]:
-    """Return each file once, whatever names lead to it."""
-    by_place: dict[Path, Path] = {}
-    for path in paths:
-        by_place.setdefault(path.resolve(), path)
-    return tuple(by_place.values())
 
 
 def _digest(rules: Iterable[Rule]) -> str:

@@ -79,6 +79,7 @@ class RuleReader:
             line=self._document.place(self._path)[0],
             channels=frozenset(str(entry.get("channel")) for entry in entries),
             lookups=frozenset(self._fetch),
+            on_change=self._data.get("fire") == "on_change",
         )
 
     def rule(self) -> Rule | None:

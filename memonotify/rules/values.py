@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal
 
 from memonotify.model import Mode
@@ -73,8 +74,9 @@ class RuleTest:
     """One of a file's `tests:`: an event, what the bank would answer, and every message that is due.
 
     `resource` is None where the test gives none; `lookups` are answers by look-up name or path. Each item of `expect`
-    names what it cares for: `rule`, `channel`, fields of the message; an empty one is silence. `state` is what rules
-    with `fire: on_change` answered before, by rule; an empty `workspace` is the first one.
+    names what it cares for: `rule`, `channel`, fields of the message; an empty list is silence. `state` is what rules
+    with `fire: on_change` answered before, by rule: for every key, or by key. An empty `workspace` is the first one;
+    `now` (aware, UTC) is when the event comes in, or None.
     """
 
     name: str
@@ -85,7 +87,13 @@ class RuleTest:
     lookups: Mapping[str, Any]
     expect: tuple[Mapping[str, Any], ...]
     workspace: str = ""
-    state: Mapping[str, bool] = field(default_factory=dict)
+    state: Mapping[str, bool | Mapping[str, bool]] = field(default_factory=dict)
+    now: datetime | None = None
+
+    def remembered(self, rule: str, key: str) -> bool | None:
+        """Return what a rule answered for a key before, or None where the test does not say."""
+        given = self.state.get(rule)
+        return given.get(key) if isinstance(given, Mapping) else given
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

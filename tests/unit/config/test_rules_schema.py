@@ -11,7 +11,7 @@ import pytest
 from jsonschema import Draft7Validator
 
 from memonotify import catalogue
-from memonotify.config.schema import check_schema, config_schema, rules_schema
+from memonotify.config.schema import check_schema, config_schema, rules_schema, schema_of_tests
 from memonotify.yamlsource import parse
 
 RULES = dedent("""\
@@ -121,7 +121,18 @@ def test_editors_are_offered_every_type_that_the_bank_documents() -> None:
     assert definitions["resource_type"]["anyOf"][0]["enum"] == sorted(catalogue.RESOURCE_PATHS)
 
 
-@pytest.mark.parametrize("schema", [rules_schema, config_schema])
+def test_a_file_of_tests_has_a_schema_of_its_own_with_the_same_tests() -> None:
+    validator = Draft7Validator(schema_of_tests())
+    case = {"name": "a", "event": {"event_type": "transaction_confirmed", "id": 7}, "expect": [{"rule": "r"}]}
+    assert validator.is_valid({"tests": [case]})
+    assert validator.is_valid({"tests": [{**case, "event": {"event_type": "brand_new"}}]})
+    assert not validator.is_valid({"tests": [case], "rules": []})
+    assert not validator.is_valid({"tests": [{**case, "now": 5}]})
+    assert not validator.is_valid({"tests": [{**case, "state": {"r": {"k": "yes"}}}]})
+    assert not validator.is_valid({})
+
+
+@pytest.mark.parametrize("schema", [rules_schema, config_schema, schema_of_tests])
 def test_the_schemas_are_draft_07_and_explain_every_key(schema: Callable[[], dict[str, Any]]) -> None:
     tree = schema()
     Draft7Validator.check_schema(tree)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from memonotify.engine.compare import Piece, differences
+from memonotify.engine.compare import differences
+from memonotify.engine.wording import Piece
 
 
 def _fields(expected, payload):
@@ -74,3 +75,62 @@ def test_a_difference_is_told_word_by_word():
         Piece("same", "today"),
     )
     assert str(found) == "subject: expected 'Debit returned today', got 'Debit failed today'"
+
+
+SPACES = [" ", "\u00a0", "\u202f", "\u2009", "\u2002", "\u3000", "\u2028", "\r\n", "\n\n\t"]
+
+
+@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize(
+    "fields",
+    [
+        lambda text: {"subject": text},
+        lambda text: {"text": text},
+        lambda text: {"body": text},
+        lambda text: {"json": text},
+        lambda text: {"json": {"amount": {"value": text}, "list": [text, {"a": text}]}},
+        lambda text: {"blocks": [{"text": {"text": text}}]},
+        lambda text: {"headers": {"X-Amount": text}},
+        lambda text: {"to": [f"{text} <a@x.fr>"]},
+        lambda text: {"html": f"<b>{text}</b>"},
+    ],
+    ids=["subject", "text", "body", "json", "json-deep", "blocks", "headers", "to", "html"],
+)
+def test_white_space_compares_alike_in_every_field(fields, space):
+    assert not differences(fields("120,50 €"), fields(f"120,50{space}€"))
+    assert not differences(fields(f"120,50{space}€"), fields("120,50 €"))
+    assert differences(fields("120,50 €"), fields(f"120,51{space}€"))
+    assert differences(fields("120,50 €"), fields("120,50€"))
+
+
+def test_white_space_that_html_writes_as_an_entity_compares_alike():
+    assert not differences({"html": "<b>120,50 €"}, {"html": "<p>\n <b>120,50&nbsp;€</b>"})
+
+
+def test_a_difference_of_json_names_its_path():
+    found = differences(
+        {"json": {"amount": {"value": "1 €"}, "items": [{"id": "a"}, {"id": "b"}]}},
+        {"json": {"amount": {"value": "2 €"}, "items": [{"id": "a"}, {"id": "c"}]}},
+    )
+    assert [field.field for field in found] == ["json.amount.value", "json.items[1].id"]
+
+
+def test_of_html_only_the_nearest_place_is_shown():
+    rows = "".join(f"<tr><td>row {number}</td></tr>" for number in range(2000))
+    html = f"<p>before</p><table>{rows}<tr><td>Amount</td><td>12 €</td></tr></table><p>behind 13 €</p>"
+    (found,) = differences({"html": "<td>Amount</td><td>13 €</td>"}, {"html": html})
+    assert "".join(piece.text for piece in found.pieces) == "<td>Amount</td><td>13 12 €</td>"
+
+
+def test_recipients_differ_one_by_one():
+    (found,) = differences({"to": ["b@x.fr", "a@x.fr"]}, {"to": ["c@x.fr", "a@x.fr"]})
+    assert [(piece.kind, piece.text) for piece in found.pieces] == [
+        ("same", "a@x.fr, "),
+        ("missing", "b@x.fr"),
+        ("extra", "c@x.fr"),
+    ]
+
+
+def test_where_html_has_nothing_in_common_with_what_it_should_hold_both_are_shown():
+    (found,) = differences({"html": "<b>a"}, {"html": "<p>x</p>"})
+    assert found.pieces == (Piece("missing", "<b>a"), Piece("extra", "<p>x"))

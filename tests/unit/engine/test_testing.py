@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
@@ -9,6 +10,7 @@ from engineparts import entry, fn, rule
 
 from memonotify.config.values import EmailConfig
 from memonotify.engine.testing import event_of, run_tests
+from memonotify.model import Branch
 from memonotify.rules.match import Match
 from memonotify.rules.values import Ruleset, RuleTest
 
@@ -163,3 +165,66 @@ def test_only_those_chosen_are_run():
     ruleset = Ruleset(rules=(), tests=(case([]), case([{"rule": "a"}])))
     assert [result.passed for result in run_tests(ruleset, CONFIG)] == [True, False]
     assert run_tests(ruleset, CONFIG, only=lambda test: test.file == "other.yaml") == []
+
+
+def test_an_earlier_answer_can_be_given_by_key():
+    high = {"account": {"balance": 100}}
+    over = [{"rule": "low", "subject": "over"}]
+    assert run(case(over, lookups=high, state={"low": {"k": True, "other": False}}), low_balance()).passed
+    assert run(case([], lookups=high, state={"low": {"k": False}}), low_balance()).passed
+
+
+def test_keys_among_which_the_events_is_not_are_a_note():
+    result = run(case([], lookups={"account": {"balance": 100}}, state={"low": {"kk": True}}), low_balance())
+    assert result.passed
+    assert result.notes == ("rule low has the key `k` for this event; `state` gives answers for `kk`",)
+
+
+def test_the_event_comes_in_when_the_test_says():
+    now = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    event = event_of(case([], now=now), CONFIG)
+    assert event.received_at == now
+    assert event.body["date"] == "2026-03-01T12:00:00+00:00"
+    assert event_of(case([]), CONFIG).received_at == datetime(2026, 1, 2, 9, 30, tzinfo=UTC)
+    own = {"event_type": "collection_returned", "date": "2020-01-01T00:00:00Z"}
+    assert event_of(case([], event=own, now=now), CONFIG).date == "2020-01-01T00:00:00Z"
+
+
+def test_a_message_that_is_missing_is_told_with_why_its_rule_is_silent():
+    other_type = rule("a", match=Match(event_type=("account_closed",)), notify=(mail("A"),))
+    (shortfall,) = run(case([{"rule": "a"}]), other_type).shortfalls
+    assert shortfall.kind == "missing"
+    assert "account_closed" in shortfall.text
+
+
+def test_a_message_that_is_missing_is_shown_with_the_nearest_that_is_due():
+    rules = (
+        rule("a", when=fn(lambda c: False), notify=(mail("A"),)),
+        rule("b", notify=(mail("quite another thing"),)),
+        rule("c", notify=(mail("paid 120 euros today"),)),
+    )
+    result = run(case([{"rule": "a", "subject": "paid 120 euros"}]), *rules)
+    missing, *others = result.shortfalls
+    assert "the nearest that is due is of rule c to mail" in missing.text
+    assert [field.field for field in missing.fields] == ["rule", "subject"]
+    assert [(other.kind, other.rule) for other in others] == [("unexpected", "b"), ("unexpected", "c")]
+
+
+def test_of_two_messages_the_one_with_fewer_words_that_differ_is_the_nearest():
+    rules = (rule("a", notify=(mail("an entirely different text"), mail("paid 120 euros", 1))),)
+    result = run(case([{"rule": "a", "subject": "paid 130 euros"}]), *rules)
+    assert kinds(result) == ["differs", "unexpected"]
+    assert result.shortfalls[0].fields[0].got == "paid 120 euros"
+
+
+def test_a_result_says_which_rules_spoke_and_which_only_looked():
+    rules = (rule("a", notify=(mail("A"),)), rule("b", when=fn(lambda c: False)), low_balance())
+    result = run(case([{"rule": "a"}]), *rules)
+    assert result.spoke == {("a", Branch.NOTIFY)}
+    assert result.decided == {"a", "b"}
+
+
+def test_the_time_that_a_test_takes_is_measured_with_the_timer_that_is_given():
+    ticks = iter([1.0, 1.5])
+    (result,) = run_tests(Ruleset(rules=(), tests=(case([]),)), CONFIG, timer=lambda: next(ticks))
+    assert result.duration_s == 0.5

@@ -51,6 +51,49 @@ def test_what_no_rule_can_do_is_told(rules_folder: RulesFolder, lines: str, prob
     assert rules_folder.problem(RULE + lines + "\n").startswith(f"rules/a.yaml:{problem}")
 
 
+CHANGE = """\
+rules:
+  - name: low
+    fire: on_change
+    key: "{{ event.resource_id }}"
+    notify: [{channel: erp, json: {}}]
+  - name: plain
+    notify: [{channel: erp, json: {}}]
+tests:
+  - name: a test
+    event: {event_type: collection_returned}
+    expect: []
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("state: {lou: true}", "12:13: there is no rule `lou` (did you mean `low`?)"),
+        (
+            "state: {plain: true}",
+            "12:13: rule `plain` remembers nothing, so it has no `state` (only rules with `fire: on_change` do)",
+        ),
+        ("state: {low: yesterday}", "12:18: `low` must be true or false, or a mapping of keys to true or false"),
+        ("state: {low: {}}", "12:18: `low` is empty"),
+        ("state: {low: {a1: 1}}", "12:23: `a1` must be true or false, not a number"),
+        ("now: yesterday", "12:10: `now` is `yesterday`, which is no date and time (such as "),
+        ('now: "2026-03-29 02:30"', "12:10: `now` is `2026-03-29 02:30`, which the clocks skip in Europe/Paris"),
+    ],
+)
+def test_a_state_and_a_moment_that_cannot_be_are_told(rules_folder: RulesFolder, line: str, problem: str) -> None:
+    assert rules_folder.problem(f"{CHANGE}    {line}\n").startswith(f"rules/a.yaml:{problem}")
+
+
+def test_a_state_is_given_for_every_key_or_by_key(rules_folder: RulesFolder) -> None:
+    rules_folder.write("rules/a.yaml", f"{CHANGE}    state: {{low: {{a b: true, other: false}}}}\n")
+    (test,) = rules_folder.load().ruleset.tests
+    assert [test.remembered("low", key) for key in ("a b", "other", "third")] == [True, False, None]
+    rules_folder.write("rules/a.yaml", f"{CHANGE}    state: {{low: true}}\n")
+    (test,) = rules_folder.load().ruleset.tests
+    assert test.remembered("low", "whatever") is True
+
+
 def test_a_test_may_expect_a_rule_of_another_file(rules_folder: RulesFolder) -> None:
     rules_folder.write("rules/z.yaml", "rules: [{name: other, notify: [{channel: erp, json: {}}]}]")
     rules_folder.write("rules/a.yaml", RULE + "    expect: [{rule: other}, {rule: returned, json: {a: 1}}]\n")

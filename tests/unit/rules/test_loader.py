@@ -298,7 +298,7 @@ def test_a_file_that_is_not_there_is_told(rules_folder: RulesFolder) -> None:
 
 
 def test_rule_files_that_have_all_gone_are_told(rules_folder: RulesFolder) -> None:
-    with pytest.raises(ConfigError, match=r"^config.yaml:1:1: no rule files match `rules/\*.yaml`"):
+    with pytest.raises(ConfigError, match=r"^config.yaml:1:1: no rule file matches `rules/\*.yaml`"):
         rules_folder.load()
 
 

@@ -41,7 +41,8 @@ WHOLE: dict[str, Any] = {
             "resource": {"id": "r"},
             "fetch": {"account": {"id": "a"}},
             "workspace": "acme",
-            "state": {"low-balance": True},
+            "now": "2026-03-02 09:30",
+            "state": {"low-balance": {"a": True}},
             "expect": [{"rule": "low-balance", "channel": "erp", "json": {"a": 1}}],
         }
     ],
