@@ -225,6 +225,14 @@ class Mode(StrEnum):
     OFF = "off"
 
 
+class Severity(StrEnum):
+    """How much a rule's messages matter: what their receivers show, and what quiet hours let pass."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
 class Role(StrEnum):
     """What a daemon does on a store that several share: all, only take events in, or only evaluate and send."""
 
