@@ -79,9 +79,9 @@ def config_keys(section: str) -> str:
         rows = [
             (path, own, required)
             for path, own, required in keys(whole, whole)
-            if "." not in path and not own.get("properties") and path not in ("workspaces", "channels")
+            if "." not in path and not own.get("properties") and path not in ("workspaces", "channels", "hours")
         ]
-    elif section in ("email", "slack", "http"):
+    elif section in ("email", "slack", "http", "window"):
         definition = whole["definitions"][section]
         rows = [(path, own, required or path == "type") for path, own, required in keys(definition, whole)]
     else:

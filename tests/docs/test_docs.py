@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import re
 import subprocess
@@ -137,7 +138,8 @@ def _load_config(block: Block, top: set[str], alerts: Path) -> None:
     text = block.body
     if not top >= set(config_schema()["required"]):
         given, base = yaml.safe_load(block.body), yaml.safe_load((alerts / "config.yaml").read_text(encoding="utf-8"))
-        text = yaml.safe_dump({**base, **given}, allow_unicode=True, sort_keys=False)
+        # JSON is YAML with every text in quotes; PyYAML would leave out those of "08:00".
+        text = json.dumps({**base, **given}, ensure_ascii=False)
     (alerts / "example.yaml").write_text(text, encoding="utf-8")
     load_config(alerts / "example.yaml", environ={}, resolve=False)
 
