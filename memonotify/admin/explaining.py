@@ -30,6 +30,7 @@ from memonotify.model import (
     Event,
     EventState,
     Node,
+    Severity,
     Snapshot,
     Wait,
 )
@@ -143,6 +144,7 @@ def _message_json(delivery: Delivery, tries: Sequence[Attempt]) -> Json:
         "detail": discreet(delivery.detail),
         "to": recipients(delivery.payload),
         "gist": gist(delivery.payload),
+        "severity": delivery.payload.get("severity", Severity.INFO),
         "tries": [attempt_json(attempt) for attempt in tries],
         # Counted when it was claimed, and never heard of again: the daemon ended in the middle of it.
         "lost": [n for n in range(1, delivery.attempts + 1) if n not in numbers and n != under_way],
@@ -170,6 +172,7 @@ async def explain_rule(store: Records, known: Known, name: str, *, since: dateti
         "spoke": spoke,
         "cut": len(decided) == MAX_DECISIONS,
         "mode": str(rule.mode) if rule is not None else None,
+        "severity": str(rule.severity) if rule is not None else None,
         "match": _match_json(rule) if rule is not None else None,
         "reasons": reasons,
     }

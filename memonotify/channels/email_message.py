@@ -1,9 +1,10 @@
 """From a payload to a mail: who gets it, and the bytes that go over the wire.
 
-Comes in: `{"to", "cc", "reply_to", "subject", "text", "html", "attach", "recipients"}` and what the channel knows. Goes
-out: a Letter, which renders itself to bytes. The mail channel calls it. The headers are written here rather than by
-`email.message`, at a tenth of the cost, and read back by the standard library's parser: a message whose headers are not
-exactly the ones meant is never sent. Facts: RFC 5322, RFC 3834 (Auto-Submitted).
+Comes in: `{"to", "cc", "reply_to", "subject", "text", "html", "attach", "severity", "recipients"}` and what the
+channel knows. Goes out: a Letter, which renders itself to bytes. The mail channel calls it. The headers are written
+here rather than by `email.message`, at a tenth of the cost, and read back by the standard library's parser: a message
+whose headers are not exactly the ones meant is never sent. Facts: RFC 5322, RFC 3834 (Auto-Submitted), RFC 2156
+(Importance).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from memonotify.channels.email_content import Attachment, content
 from memonotify.channels.header_text import clean
 from memonotify.channels.mailbox import Mailbox, encoded_words, parse_mailbox
 from memonotify.errors import Reason, SendError
-from memonotify.model import Refusal
+from memonotify.model import Refusal, Severity
 from memonotify.templating.messages import annotate
 
 MAX_BYTES: Final = 10 * 1024 * 1024
@@ -54,6 +55,7 @@ class Letter:
     text: str
     html: str | None
     attachments: tuple[Attachment, ...] = ()
+    is_important: bool = False
 
     @property
     def needs_utf8(self) -> bool:
@@ -107,6 +109,10 @@ class Letter:
         yield "Auto-Submitted", "auto-generated"
         # Exchange answers with absence notes unless told not to; it does not look at the standard's header.
         yield "X-Auto-Response-Suppress", "All"
+        if self.is_important:
+            yield "Importance", "high"
+            # Several mail programs look at this older one alone.
+            yield "X-Priority", "1"
         yield "MIME-Version", "1.0"
 
 
@@ -147,6 +153,7 @@ def address(payload: Mapping[str, Any], letterhead: Letterhead, *, identity: str
             Attachment(name=str(file["name"]), type=str(file["type"]), content=file["content"])
             for file in payload.get("attach") or ()
         ),
+        is_important=payload.get("severity") == Severity.CRITICAL,
     )
 
 

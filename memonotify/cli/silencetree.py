@@ -28,6 +28,8 @@ def rule_tree(counts: Json, *, timezone: str) -> Node:
         lines.append(Node("it is not among the rules now", (), "yellow"))
     elif counts["mode"] in _MODES:
         lines.append(Node(_MODES[counts["mode"]], (), "yellow"))
+    if counts["severity"] not in (None, "info"):
+        lines.append(Node(f"its messages are {counts['severity']}"))
     if counts["cut"]:
         lines.append(Node(f"only the newest {looked} events are counted: give a shorter --since", (), "yellow"))
     if not looked:

@@ -35,7 +35,7 @@ from memonotify.policies.fire import Verdict, each_time, on_change
 from memonotify.policies.mode import in_mode
 from memonotify.rules.lookups import lookup_path
 from memonotify.rules.values import Entry, Rule
-from memonotify.templating.messages import annotate
+from memonotify.templating.messages import annotate, with_severity
 
 MAX_KEY_LENGTH: Final = 512
 """A longer key would not fit an index of every database."""
@@ -251,7 +251,7 @@ def _notification(rule: Rule, entry: Entry, branch: Branch, facts: _Facts, error
     notes = [*facts.notes, note] if note else facts.notes
     if notes:
         payload = annotate(entry.channel_type, payload, "; ".join(notes))
-    return Notification(channel=entry.channel, payload=payload, render_error=error)
+    return Notification(channel=entry.channel, payload=with_severity(payload, rule.severity), render_error=error)
 
 
 def _look_up(rule: Rule, names: Iterable[str], facts: _Facts) -> Generator[Lookup, Given, None]:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from memonotify.config.suggest import closest, did_you_mean
 from memonotify.config.values import Config
 from memonotify.errors import CompileError, Problem
-from memonotify.model import Mode
+from memonotify.model import Mode, Severity
 from memonotify.rules import fieldnotes, notes
 from memonotify.rules.attachments import TELLING, proof_doubt
 from memonotify.rules.declared import Declared
@@ -113,11 +113,16 @@ class RuleReader:
             needs_resource=needs_resource,
             digest=self._digest(),
             mode=self._mode(),
+            severity=self._severity(),
         )
 
     def _mode(self) -> Mode:
         mode = self._data.get("mode")
         return Mode(mode) if mode in set(Mode) else Mode.LIVE
+
+    def _severity(self) -> Severity:
+        severity = self._data.get("severity")
+        return Severity(severity) if severity in set(Severity) else Severity.INFO
 
     def _match(self) -> Match:
         given = self._data.get("match")

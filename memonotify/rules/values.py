@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from memonotify.model import Mode
+from memonotify.model import Mode, Severity
 from memonotify.rules.index import Index
 from memonotify.rules.match import Match
 from memonotify.templating.conditions import Condition
@@ -55,6 +55,7 @@ class Rule:
     needs_resource: bool
     digest: str
     mode: Mode = Mode.LIVE
+    severity: Severity = Severity.INFO
 
     def passes_over(self, event_type: str, resource_type: str, workspace: str) -> str:
         """Say why it does not look at an event of these facts; empty where it does."""

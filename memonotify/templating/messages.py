@@ -2,7 +2,8 @@
 
 Takes the fields as the rule writes them, gives a `Message`; its `render` gives JSON data in the shape that the channel
 sends: email `{to?, cc?, reply_to?, subject, text, html?}`, slack `{text, blocks?}`, http `{json | body, path?,
-headers?}`. The rules' loader compiles, the engine renders, and adds to a mail the files that its `attach` names.
+headers?}`. The rules' loader compiles, the engine renders, adds to a mail the files that its `attach` names, and to
+each message the `severity` of its rule.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from memonotify.templating.escaping import slack_text
 from memonotify.templating.facts import as_lines, event_facts, resource_facts
 from memonotify.templating.htmltext import html_to_text
 from memonotify.templating.jsondata import json_data
-from memonotify.templating.plainform import NOTE_HEADER, annotate, one_line, plain_payload, test_payload
+from memonotify.templating.plainform import NOTE_HEADER, annotate, one_line, plain_payload, test_payload, with_severity
 
 __all__ = [
     "FIELDS",
@@ -32,6 +33,7 @@ __all__ = [
     "compile_message",
     "plain_payload",
     "test_payload",
+    "with_severity",
 ]
 
 FIELDS: Final[Mapping[str, frozenset[str]]] = {

@@ -1,4 +1,4 @@
-"""The payloads that need no template: the plain form of a message that failed to render, the test message, the note.
+"""What needs no template: the plain form of a message that failed to render, the test message, note and severity.
 
 Takes facts, gives payloads in the shape of each channel type. The engine sends the plain form so that no alert is lost
 to a template; `messages` re-exports these functions.
@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from markupsafe import escape as escape_html
 
+from memonotify.model import Severity
 from memonotify.templating.escaping import slack_text
 from memonotify.templating.facts import Fact, as_lines, event_facts
 
@@ -67,6 +68,11 @@ def annotate(channel_type: str, payload: Mapping[str, Any], note: str) -> dict[s
     `X-Memonotify-Note`, because the body's shape belongs to the rule.
     """
     return _ANNOTATORS[channel_type](payload, one_line(note))
+
+
+def with_severity(payload: Mapping[str, Any], severity: Severity) -> dict[str, Any]:
+    """Return a payload that says its severity, so that its channel can show it; `info` is what none says."""
+    return dict(payload) if severity is Severity.INFO else {**payload, "severity": str(severity)}
 
 
 def _payload(channel_type: str, *, subject: str, text: str, data: dict[str, Any]) -> dict[str, Any]:

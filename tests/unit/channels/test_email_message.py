@@ -105,6 +105,14 @@ def test_the_date_is_the_moment_of_sending() -> None:
     assert parsed(letter())["Date"].datetime == NOW
 
 
+def test_a_critical_mail_is_of_high_importance_and_no_other() -> None:
+    critical = parsed(letter(severity="critical"))
+    assert (critical["Importance"], critical["X-Priority"]) == ("high", "1")
+    for payload in ({}, {"severity": "info"}, {"severity": "warning"}):
+        message = parsed(letter(**payload))
+        assert (message["Importance"], message["X-Priority"]) == (None, None)
+
+
 def test_short_ascii_goes_as_it_is() -> None:
     message = letter(text="one\ntwo").render()
     assert b"Content-Transfer-Encoding: 7bit" in message

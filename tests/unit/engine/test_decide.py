@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from engineparts import entry, event, fn, rule
 from fakes import ManualClock
 
 from memonotify.engine.decide import Given, Lookup, Remembered, decide
-from memonotify.model import Branch, Outcome, StateChange, delivery_id
+from memonotify.model import Branch, Outcome, Severity, StateChange, delivery_id
 
 AT = ManualClock().now()
 
@@ -78,6 +80,13 @@ def test_a_message_that_fails_to_render_goes_out_in_the_plain_form(error):
 def test_an_entry_with_a_false_condition_of_its_own_is_left_out_and_keeps_the_others_places():
     decision = run(rule(notify=(entry(0, when=fn(lambda c: False)), entry(1))))
     assert [d.entry for d in decision.deliveries] == [1]
+
+
+@pytest.mark.parametrize("message", [fn({"json": "hello"}), fn(lambda c: c["gone"])])
+def test_a_message_says_the_severity_of_its_rule_also_in_the_plain_form(message):
+    critical = replace(rule(notify=(entry(0, message=message),)), severity=Severity.CRITICAL)
+    assert [payload["severity"] for payload in payloads(run(critical))] == ["critical"]
+    assert "severity" not in payloads(run(replace(critical, severity=Severity.INFO)))[0]
 
 
 def test_an_entry_whose_own_condition_fails_is_sent_plain_because_the_rule_has_fired():

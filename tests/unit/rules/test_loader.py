@@ -10,6 +10,7 @@ import pytest
 
 from memonotify.config.values import Workspace
 from memonotify.errors import ConfigError
+from memonotify.model import Severity
 from memonotify.secret import Secret
 
 if TYPE_CHECKING:
@@ -380,3 +381,18 @@ def test_rules_are_found_in_the_order_of_files(rules_folder: RulesFolder) -> Non
     assert ruleset.candidates("iban_created", "iban", "acme") == ()
     assert ruleset.rule("exact") is ruleset.rules[1]
     assert replace(ruleset, rules=()).candidates("account_closed", "account", "acme") == ()
+
+
+@pytest.mark.parametrize(("written", "severity"), [("", "info"), *((f"severity: {one}\n", one) for one in Severity)])
+def test_a_rule_has_the_severity_that_it_names_or_is_info(
+    rules_folder: RulesFolder, written: str, severity: str
+) -> None:
+    rules_folder.write("rules/a.yaml", rule(f"{written}{SLACK}"))
+    assert [one.severity for one in rules_folder.load().ruleset.rules] == [severity]
+
+
+def test_a_severity_that_is_none_is_told_with_the_one_that_was_meant(rules_folder: RulesFolder) -> None:
+    assert rules_folder.problem(rule(f"severity: critcal\n{SLACK}")) == (
+        "rules/a.yaml:3:15: `severity` is `critcal`, which is not one of `info`, `warning`, `critical` "
+        "(did you mean `critical`?)"
+    )
