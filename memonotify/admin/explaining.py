@@ -17,7 +17,7 @@ from memonotify.admin.fetched import fetched
 from memonotify.admin.gist import gist, recipients
 from memonotify.admin.known import Known
 from memonotify.admin.records import attempt_json, delivery_json, event_json, moment_text
-from memonotify.admin.silences import silences
+from memonotify.admin.unspoken import unspoken
 from memonotify.admin.waits import wait_json
 from memonotify.errors import NotFound
 from memonotify.model import (
@@ -162,7 +162,7 @@ async def explain_rule(store: Records, known: Known, name: str, *, since: dateti
         names = [one.name for one in known.rules.rules]
         raise NotFound(no_rule(name, names, "and none of that name looked at an event since then"))
     with_messages = await store.events_with_messages(name, since)
-    spoke, reasons = silences(decided, with_messages)
+    spoke, reasons = unspoken(decided, with_messages)
     return {
         "rule": name,
         "since": moment_text(since),

@@ -6,7 +6,7 @@ import pytest
 
 from memonotify.cli.messagetree import message_node
 from memonotify.cli.moments import Moments
-from memonotify.cli.silencetree import rule_tree
+from memonotify.cli.unspokentree import rule_tree
 from memonotify.cli.trees import plain_lines
 from memonotify.cli.whytree import MAX_SILENT, Telling, event_tree
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from fakes import ManualClock
 
-from memonotify.admin.silences import silences
+from memonotify.admin.unspoken import unspoken
 from memonotify.model import Decision, Falsehood, Outcome
 
 NOW = ManualClock().now()
@@ -22,7 +22,7 @@ def _false(amount):
 
 
 def test_silences_are_counted_by_reason_with_the_newest_case_of_each_the_most_frequent_first():
-    spoke, reasons = silences(
+    spoke, reasons = unspoken(
         _decided(
             Decision(rule="r", outcome=Outcome.FAILED, detail="when: x is missing"),
             _false("3"),
@@ -44,4 +44,4 @@ def test_silences_are_counted_by_reason_with_the_newest_case_of_each_the_most_fr
 
 
 def test_a_rule_that_looked_at_nothing_has_no_silences():
-    assert silences([], set()) == (0, [])
+    assert unspoken([], set()) == (0, [])

@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 
 @dataclass(slots=True, kw_only=True)
-class _Silence:
+class _Case:
     """Why a rule did not speak, how often, and the newest case of it."""
 
     outcome: Outcome
@@ -30,25 +30,25 @@ Decided = tuple[str, datetime, Decision]
 """An event's id, when it came, and what a rule concluded of it."""
 
 
-def silences(decided: Sequence[Decided], with_messages: Container[str]) -> tuple[int, list[Json]]:
-    """Count for how many events a rule spoke, and its silences by reason, the most frequent first.
+def unspoken(decided: Sequence[Decided], with_messages: Container[str]) -> tuple[int, list[Json]]:
+    """Count for how many events a rule spoke, and the cases of its silence by reason, the most frequent first.
 
     Takes its decisions, newest first, and the events for which it made a message.
     """
-    found: dict[tuple[Outcome, str], _Silence] = {}
+    found: dict[tuple[Outcome, str], _Case] = {}
     spoke = 0
     for event_id, at, decision in decided:
         if decision.outcome is Outcome.MATCHED and event_id in with_messages:
             spoke += 1
             continue
         reason = _reason(decision)
-        silence = found.get((decision.outcome, reason))
-        if silence is None:
+        case = found.get((decision.outcome, reason))
+        if case is None:
             values = _values(decision)
-            silence = _Silence(outcome=decision.outcome, reason=reason, event_id=event_id, at=at, values=values)
-            found[decision.outcome, reason] = silence
-        silence.count += 1
-    return spoke, [_silence_json(one) for one in sorted(found.values(), key=lambda one: (-one.count, one.reason))]
+            case = _Case(outcome=decision.outcome, reason=reason, event_id=event_id, at=at, values=values)
+            found[decision.outcome, reason] = case
+        case.count += 1
+    return spoke, [_case_json(one) for one in sorted(found.values(), key=lambda one: (-one.count, one.reason))]
 
 
 def _values(decision: Decision) -> dict[str, str]:
@@ -64,12 +64,12 @@ def _reason(decision: Decision) -> str:
     return discreet(decision.detail)
 
 
-def _silence_json(silence: _Silence) -> Json:
+def _case_json(case: _Case) -> Json:
     return {
-        "outcome": str(silence.outcome),
-        "reason": silence.reason,
-        "count": silence.count,
-        "latest_event_id": silence.event_id,
-        "latest_at": moment_text(silence.at),
-        "values": silence.values,
+        "outcome": str(case.outcome),
+        "reason": case.reason,
+        "count": case.count,
+        "latest_event_id": case.event_id,
+        "latest_at": moment_text(case.at),
+        "values": case.values,
     }
