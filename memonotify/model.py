@@ -125,7 +125,8 @@ class NewDelivery:
     """A delivery to write. Its id is derived from where it comes from, so deciding twice makes the same one.
 
     `identity` is empty where it is the id itself; the part of a message that goes on for a refused recipient alone
-    keeps the identity of the whole. `replay` says that a replay made it, and how; empty for all others.
+    keeps the identity of the whole. `replay` says that a replay made it, and how; empty for all others. `silence` is
+    the id of the silence that holds it back or drops it.
     """
 
     id: str
@@ -143,6 +144,7 @@ class NewDelivery:
     reason: Reason | None = None
     detail: str = ""
     replay: str = ""
+    silence: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +152,8 @@ class Delivery:
     """A delivery's life as the store knows it. `identity` is what the receiver sees as the message's id.
 
     `replay` is empty where the event's own evaluation made it; `added`, where a replay did; `resent`, where one that
-    sends once more what was sent, with a colon and its label if it has one.
+    sends once more what was sent, with a colon and its label if it has one. `silence` is the id of the silence that
+    held it back, also once it went on; empty where none did.
     """
 
     id: str
@@ -172,6 +175,7 @@ class Delivery:
     reason: Reason | None = None
     detail: str = ""
     replay: str = ""
+    silence: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,6 +227,49 @@ class Mode(StrEnum):
     LIVE = "live"
     SHADOW = "shadow"
     OFF = "off"
+
+
+class Fate(StrEnum):
+    """What becomes of the messages that a silence meets.
+
+    drop: they are suppressed. hold: they go on when it ends.
+    """
+
+    DROP = "drop"
+    HOLD = "hold"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matchers:
+    """Which messages a silence is for. Each name is a value or a glob, one of several must fit; empty fits all.
+
+    `fields` are dotted paths that begin with `event` or `resource`, each with the text that must stand there, all of
+    them.
+    """
+
+    rule: tuple[str, ...] = ()
+    channel: tuple[str, ...] = ()
+    workspace: tuple[str, ...] = ()
+    event_type: tuple[str, ...] = ()
+    fields: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silence:
+    """Somebody's word that what fits shall not be sent from `starts_at` until `ends_at`, and why."""
+
+    id: str
+    matchers: Matchers
+    starts_at: datetime
+    ends_at: datetime
+    then: Fate
+    reason: str
+    author: str
+    created_at: datetime
+
+    def is_active(self, at: datetime) -> bool:
+        """Tell whether it is in force at a moment; at that of its end it is not any more."""
+        return self.starts_at <= at < self.ends_at
 
 
 class Role(StrEnum):

@@ -99,6 +99,7 @@ def a_delivery_row(name: str, **fields: Any) -> Values:
         "reason": None,
         "detail": "",
         "replay": "",
+        "silence": "",
     }
     assert set(fields) <= set(row)
     return tuple({**row, **fields}.values())
@@ -222,6 +223,12 @@ def fill_awkwardly(url: str) -> None:
             [(f"dlv_{word}", n, -1, -1, n == 2, None, None, word) for word in _WORDS for n in (1, 2)],
         )
         _put(connection, "policy_states", [(one, two, "k", one < two, -NOW) for one in _WORDS for two in _WORDS])
+        ends = (NOW, -1, 2**62)
+        _put(
+            connection,
+            "silences",
+            [(w, "{}", NOW, end, "hold", w, w, -NOW) for w, end in zip(_WORDS, ends * 9, strict=False)],
+        )
         _put(connection, "failures", [_a_failure_row(5), _a_failure_row(6, told_at=-1, detail="\\u0000", channel="")])
 
 

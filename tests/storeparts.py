@@ -23,11 +23,14 @@ from memonotify.model import (
     Event,
     Failure,
     FailureKind,
+    Fate,
+    Matchers,
     NewDelivery,
     Notification,
     Outcome,
     Recorded,
     Settlement,
+    Silence,
     delivery_id,
 )
 from memonotify.store import Store
@@ -65,6 +68,11 @@ def a_delivery(
         due_at=fields.pop("due_at", at),
         **fields,
     )
+
+
+def a_silence(name: str = "sil_a", *, hours: float = 2, at: datetime = START, **fields: Any) -> Silence:
+    values = {"matchers": Matchers(rule=("big",)), "then": Fate.HOLD, "reason": "works", "author": "ana"}
+    return Silence(id=name, starts_at=at, ends_at=at + hours * HOUR, created_at=at, **{**values, **fields})
 
 
 def a_failure(kind: FailureKind = FailureKind.DEAD_LETTER, *, at: datetime = START, **fields: Any) -> Failure:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Update, bindparam, func, insert, null, select, update
+from sqlalchemy import Connection, Row, Update, bindparam, func, insert, literal_column, null, select, update
 
 from memonotify.errors import Reason
 from memonotify.model import Attempt, Branch, Delivery, DeliveryState, NewDelivery, Settlement
@@ -46,6 +46,7 @@ def delivery_row(new: NewDelivery) -> dict[str, Any]:
         "reason": None if new.reason is None else new.reason.value,
         "detail": detail(new.detail or new.notification.render_error),
         "replay": new.replay,
+        "silence": new.silence,
     }
 
 
@@ -336,6 +337,9 @@ def listed(
     for column, value in equal.items():
         if value is not None:
             query = query.where(deliveries.c[column] == value)
+    if equal.get("silence") is not None:
+        # In the statement itself, so that the partial index fits.
+        query = query.where(deliveries.c.silence > literal_column("''"))
     if state is not None:
         query = query.where(in_state(state))
     if since is not None:
@@ -408,4 +412,5 @@ def as_delivery(row: Row[Any]) -> Delivery:
         reason=None if row.reason is None else Reason(row.reason),
         detail=row.detail,
         replay=row.replay,
+        silence=row.silence,
     )

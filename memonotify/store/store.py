@@ -39,6 +39,7 @@ from memonotify.model import (
     QuotaTold,
     Recorded,
     Settlement,
+    Silence,
     Snapshot,
     Wait,
 )
@@ -59,6 +60,7 @@ from memonotify.store import (
     retention,
     rulefiles,
     schema,
+    silences,
     traces,
 )
 from memonotify.store.backend import Backend, EventRow, backend_for, row_of
@@ -68,6 +70,8 @@ from memonotify.store.conflicts import put
 from memonotify.store.numbers import ChannelNumbers, Counts, Seen, Space, Waiting
 from memonotify.store.paces import Portion
 from memonotify.store.readers import Readers
+from memonotify.store.silences import Expired, HeldBack
+from memonotify.store.standing import StandingSilences
 from memonotify.store.tables import probes
 from memonotify.store.writer import Argument, Lane, Result, Writer
 
@@ -101,6 +105,7 @@ class Store:
         self._budgets_opening = asyncio.Lock()
         self._readers: Readers | None = None
         self._leads_until_s = 0.0
+        self._standing = StandingSilences(self._silences_not_over, clock=clock)
         self.lease = secrets.token_hex(8) if self._backend.is_shared else ""
 
     @property
@@ -449,11 +454,12 @@ class Store:
         channel: str | None = None,
         workspace: str | None = None,
         event_id: str | None = None,
+        silence: str | None = None,
         since: datetime | None = None,
         limit: int = 100,
     ) -> list[Delivery]:
-        """Return deliveries, newest first."""
-        equal = {"rule": rule, "channel": channel, "workspace": workspace, "event_id": event_id}
+        """Return deliveries, newest first; `silence` is the id of the one that held them back."""
+        equal = {"rule": rule, "channel": channel, "workspace": workspace, "event_id": event_id, "silence": silence}
         return await self._read(deliveries.listed, state=state, since=since, limit=limit, equal=equal)
 
     async def delivery(self, delivery_id: str) -> Delivery | None:
@@ -467,6 +473,44 @@ class Store:
     async def tries(self, event: Event) -> list[Attempt]:
         """Return the tries of all deliveries of an event, each delivery's first to last."""
         return await self._read(deliveries.tries_of, event.workspace, event.id)
+
+    # Silences
+
+    async def add_silence(self, silence: Silence) -> bool:
+        """Write a silence, in force when this returns; False, and nothing written, where its id is taken."""
+        try:
+            return await self._write(silences.add, silences.silence_row(silence))
+        finally:
+            self._standing.forget()
+
+    async def expire_silence(self, silence_id: str, at: datetime) -> Expired | None:
+        """End a silence and make due what it holds; None where there is no such one, or it has ended before."""
+        try:
+            return await self._write(silences.expire, (silence_id, micros(at)))
+        finally:
+            self._standing.forget()
+
+    async def active_silences(self, now: datetime) -> tuple[Silence, ...]:
+        """Return the silences in force, from memory: what this store wrote at once, what others wrote within a second.
+
+        For every message that is decided on; `now` is the present moment.
+        """
+        return await self._standing.at(now)
+
+    async def _silences_not_over(self, now: datetime) -> tuple[Silence, ...]:
+        return await self._read(silences.not_over, now)
+
+    async def silences(self, *, active_at: datetime | None = None, limit: int = 10_000) -> list[Silence]:
+        """Return silences, those that end last first; with a moment only those in force then."""
+        return await self._read(silences.listed, active_at=active_at, limit=limit)
+
+    async def silence(self, silence_id: str) -> Silence | None:
+        """Return a silence."""
+        return await self._read(silences.found, silence_id)
+
+    async def held_back(self, silence_ids: Sequence[str]) -> dict[str, HeldBack]:
+        """Return how many messages each silence has held back so far; one that met none is missing."""
+        return await self._read(silences.held_back, tuple(silence_ids))
 
     # Failures
 

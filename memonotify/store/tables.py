@@ -138,6 +138,8 @@ deliveries = Table(
     Column("reason", Text),
     Column("detail", Text, nullable=False, server_default=""),
     Column("replay", Text, nullable=False, server_default=""),
+    # The silence that held it back, by its id, also once it went on.
+    Column("silence", Text, nullable=False, server_default=""),
     _partial("ix_deliveries_pending", "channel", "due_at", where="state = 'pending'"),
     _partial("ix_deliveries_sending", "channel", "lease_until", where="state = 'sending'"),
     _partial("ix_deliveries_dead", "created_at", where="state = 'dead'"),
@@ -145,6 +147,7 @@ deliveries = Table(
     Index("ix_deliveries_event", "event_id", "workspace"),
     Index("ix_deliveries_rule", "rule", "created_at"),
     Index("ix_deliveries_channel", "channel", "state", "settled_at"),
+    _partial("ix_deliveries_silence", "silence", "created_at", where="silence > ''"),
 )
 
 
@@ -216,6 +219,21 @@ rule_files = Table(
     Column("kept_at", BigInteger, nullable=False),
 )
 """The last good version of each node's rule files, with the texts of the templates that they use."""
+
+silences = Table(
+    "silences",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("matchers", Text, nullable=False),
+    Column("starts_at", BigInteger, nullable=False),
+    Column("ends_at", BigInteger, nullable=False),
+    Column("fate", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Index("ix_silences_ends_at", "ends_at"),
+)
+"""What people have silenced, until retention removes what has ended."""
 
 probes = Table(
     "probes",

@@ -11,7 +11,18 @@ import psycopg
 import pytest
 from databases import Postgres, database, execute
 from fakes import ManualClock
-from storeparts import START, a_delivery, a_failure, an_event, claimed, evaluated, settled, statements, stored
+from storeparts import (
+    START,
+    a_delivery,
+    a_failure,
+    a_silence,
+    an_event,
+    claimed,
+    evaluated,
+    settled,
+    statements,
+    stored,
+)
 
 from memonotify.errors import Reason
 from memonotify.model import DeliveryState, EventState, FailureKind, Node, StateChange
@@ -126,6 +137,13 @@ async def _work(store: Store, clock: ManualClock) -> None:
     await store.delivery(delivery.id)
     await store.attempts(delivery.id)
     await store.deliveries(event_id="e1", workspace="acme")
+    await store.add_silence(a_silence())
+    await store.active_silences(START)
+    await store.silence("sil_a")
+    await store.silences(active_at=START)
+    await store.held_back(["sil_a", "sil_b"])
+    await store.deliveries(silence="sil_a")
+    await store.expire_silence("sil_a", START)
     await store.deliveries(rule="rule1", limit=10)
     await store.deliveries(state=DeliveryState.DEAD, limit=10)
     await store.events(state=EventState.RECEIVED)

@@ -9,7 +9,19 @@ from datetime import timedelta
 
 import pytest
 from fakes import ManualClock
-from storeparts import START, a_delivery, a_failure, buried, claimed, evaluated, settled, statements, stored, written
+from storeparts import (
+    START,
+    a_delivery,
+    a_failure,
+    a_silence,
+    buried,
+    claimed,
+    evaluated,
+    settled,
+    statements,
+    stored,
+    written,
+)
 
 from memonotify.errors import Reason
 from memonotify.model import DeliveryState, Document, Evaluation, EventState, FailureKind, StateChange
@@ -54,6 +66,13 @@ async def _work(store: Store, clock: ManualClock) -> None:
     await store.delivery(delivery.id)
     await store.attempts(delivery.id)
     await store.deliveries(event_id="e1", workspace="acme")
+    await store.add_silence(a_silence())
+    await store.active_silences(START)
+    await store.silence("sil_a")
+    await store.silences(active_at=START)
+    await store.held_back(["sil_a", "sil_b"])
+    await store.deliveries(silence="sil_a")
+    await store.expire_silence("sil_a", START)
     await store.past(Selection(since=START), after=0, last=9, limit=5, with_decisions=True)
     await store.past(Selection(event_ids=("e1",), workspace="acme"), after=0, last=9, limit=5)
     await store.replay(await stored(store), [a_delivery(entry=1)], [document])

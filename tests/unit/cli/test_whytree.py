@@ -6,8 +6,8 @@ import pytest
 
 from memonotify.cli.messagetree import message_node
 from memonotify.cli.moments import Moments
-from memonotify.cli.unspokentree import rule_tree
 from memonotify.cli.trees import plain_lines
+from memonotify.cli.unspokentree import rule_tree
 from memonotify.cli.whytree import MAX_SILENT, Telling, event_tree
 
 AT = "2026-03-02T09:00:05.000Z"
