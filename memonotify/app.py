@@ -394,6 +394,7 @@ class App:
             banks=self.banks,
             resource_types=self.config.resource_types,
             away=self.engine.away(),
+            workspaces=tuple(workspace.name for workspace in self.config.workspaces),
             runs=True,
         )
 

@@ -272,6 +272,15 @@ class Silence:
         return self.starts_at <= at < self.ends_at
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldBack:
+    """How many messages a silence has met: those that wait until it ends, those it dropped, those that went on."""
+
+    held: int = 0
+    suppressed: int = 0
+    released: int = 0
+
+
 class Role(StrEnum):
     """What a daemon does on a store that several share: all, only take events in, or only evaluate and send."""
 

@@ -25,6 +25,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "retry": ("changes:retry", "Send dead letters again."),
     "discard": ("changes:discard", "Give dead letters up."),
     "replay": ("replay:replay", "Evaluate stored events again, and send what was not sent."),
+    "silence": ("silence:silence", "Hold back what matches for a while."),
     "channel": ("channel:channel", "List the channels, or send a test message."),
     "status": ("status:status", "Show on one screen whether all is well."),
     "coverage": ("coverage:coverage", "Show what no rule handles, and what never spoke."),

@@ -64,6 +64,22 @@ class NoStore:
         """Change nothing."""
         return []
 
+    async def silences(self, **_filters: Any) -> list[Any]:
+        """Return nothing."""
+        return []
+
+    async def held_back(self, _ids: Any) -> dict[str, Any]:
+        """Return nothing."""
+        return {}
+
+    async def add_silence(self, _silence: Any) -> bool:
+        """Refuse: what is not kept is not silenced."""
+        raise StoreUnusable("there is no store yet")
+
+    async def expire_silence(self, _silence_id: str, _at: Any) -> None:
+        """Change nothing."""
+        return
+
     async def extent(self, _selection: Any) -> Extent:
         """Return that there is nothing."""
         return Extent()

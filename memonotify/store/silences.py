@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, bindparam, delete, func, literal_column, select, update
 
-from memonotify.model import DeliveryState, Fate, Matchers, Silence
+from memonotify.model import DeliveryState, Fate, HeldBack, Matchers, Silence
 from memonotify.store.cells import decode, encode, micros, moment, storable
 from memonotify.store.conflicts import insert_new
 from memonotify.store.tables import deliveries, in_state, silences
@@ -28,15 +28,6 @@ _EXPIRE: Final = (
 )
 # In the statement itself, so that the partial index fits.
 _HAS_SILENCE: Final = deliveries.c.silence > literal_column("''")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeldBack:
-    """How many messages a silence has met: those that wait until it ends, those it dropped, those that went on."""
-
-    held: int = 0
-    suppressed: int = 0
-    released: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

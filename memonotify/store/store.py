@@ -32,6 +32,7 @@ from memonotify.model import (
     Event,
     EventState,
     Failure,
+    HeldBack,
     KeptFile,
     NewDelivery,
     Node,
@@ -70,7 +71,7 @@ from memonotify.store.conflicts import put
 from memonotify.store.numbers import ChannelNumbers, Counts, Seen, Space, Waiting
 from memonotify.store.paces import Portion
 from memonotify.store.readers import Readers
-from memonotify.store.silences import Expired, HeldBack
+from memonotify.store.silences import Expired
 from memonotify.store.standing import StandingSilences
 from memonotify.store.tables import probes
 from memonotify.store.writer import Argument, Lane, Result, Writer

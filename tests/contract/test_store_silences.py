@@ -9,9 +9,8 @@ from fakes import Faults, ManualClock
 from storeparts import HOUR, START, a_delivery, a_silence, statements, stored, written
 
 from memonotify.errors import StoreUnavailable
-from memonotify.model import DeliveryState, Fate, Matchers
+from memonotify.model import DeliveryState, Fate, HeldBack, Matchers
 from memonotify.store import Store
-from memonotify.store.silences import HeldBack
 
 AWKWARD = Matchers(
     rule=("big", "b*"),
