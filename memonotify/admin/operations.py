@@ -313,6 +313,7 @@ class Operations:
                 await self._store.check_writable()
             except StoreError as error:
                 reasons.insert(0, f"the store cannot be written: {error}")
+        silences = await self._store.silences(active_at=self._clock.now())
         return {
             "well": not reasons,
             "reasons": reasons,
@@ -321,6 +322,7 @@ class Operations:
             "now": _moment(self._clock.now()),
             "backlog": counts.backlog,
             "last_event_at": _moment(counts.last_event_at),
+            "silences": len(silences),
             "free_bytes": None if (space := self._store.space()) is None else space.free_bytes,
             "channels": channels,
             **known,

@@ -174,6 +174,16 @@ async def test_a_list_counts_what_each_has_met_and_begins_with_those_in_force(ho
     assert told.stdout == f"{name} has ended; 1 message that it held goes on now.\n"
 
 
+async def test_a_silence_that_may_be_forgotten_stands_in_the_status(house: House) -> None:
+    async def status() -> str:
+        words = ["status", "-c", str(house.path)]
+        return (await asyncio.to_thread(CliRunner().invoke, root, words)).stdout
+
+    assert "Silences" not in await status()
+    await house.added("--rule", "returns", "--for", "2h")
+    assert "Silences    1 in force: memonotify silence list" in await status()
+
+
 async def test_what_is_not_in_force_cannot_be_ended_and_is_told(house: House) -> None:
     added = await house.added("--rule", "returns", "--for", "2h")
     ended = await house.run("expire", "sil_none", str(added["id"]))
