@@ -92,6 +92,12 @@ class Metrics:
             ["workspace"],
             registry=registry,
         )
+        self.scheduled = Counter(
+            "memonotify_scheduled_runs",
+            "Runs of rules with a schedule: made, put_off, missed or failed",
+            ["rule", "result"],
+            registry=registry,
+        )
         self.rules = Gauge("memonotify_rules", "Rules in force", registry=registry)
         self.files_refused = Gauge(
             "memonotify_rule_files_refused",

@@ -43,6 +43,7 @@ from memonotify.model import (
     Wait,
 )
 from memonotify.past import Extent, Past, Selection
+from memonotify.schedules import Made, Realignment, Schedule
 from memonotify.store import (
     budgets,
     clockback,
@@ -58,6 +59,7 @@ from memonotify.store import (
     quotas,
     retention,
     rulefiles,
+    schedules,
     schema,
     traces,
 )
@@ -486,6 +488,33 @@ class Store:
     async def last_told_at(self) -> datetime | None:
         """Return when somebody was last told of a failure."""
         return await self._read(failures.last_told_at)
+
+    # What is due by the clock
+
+    async def schedules(self) -> list[Schedule]:
+        """Return what is kept of every job, the earliest first."""
+        return await self._read(schedules.listed)
+
+    async def realign_schedules(self, wish: Realignment) -> None:
+        """Add, change and remove schedules, each only where it is still as it was read."""
+        await self._write(schedules.realign, wish)
+
+    async def put_off_schedule(self, before: Schedule, after: Schedule) -> bool:
+        """Note when a job is tried again; False, and nothing written, where its row is not `before` any more."""
+        return await self._write(schedules.put_off, (before, after))
+
+    async def complete_schedule(self, before: Schedule, after: Schedule | None, made: Made) -> bool:
+        """Write what a job made and when it is due next (None: never), in one transaction.
+
+        False, and nothing written, where its row is not `before` any more: another node was faster, or it changed.
+        """
+        completion = schedules.Completion(
+            before=before,
+            after=after,
+            deliveries=[deliveries.delivery_row(new) for new in made.deliveries],
+            failures=[failures.failure_row(failure) for failure in made.failures],
+        )
+        return await self._write(schedules.complete, completion)
 
     # The last good versions of rule files
 

@@ -267,6 +267,21 @@ quotas = Table(
 """What no node has drawn yet of the bank's quota in the window that ends at `until`. Once that is over, one node at a
 time finds out about the next window, until `trial_until`."""
 
+schedules = Table(
+    "schedules",
+    metadata,
+    Column("workspace", Text, primary_key=True),
+    Column("rule", Text, primary_key=True),
+    # Of what decides its moments: another one means that they are reckoned anew.
+    Column("digest", Text, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    # When it is run for `due_at`: later where that was tried in vain.
+    Column("try_at", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("last_at", BigInteger),
+)
+"""When each rule with a schedule is due next, in each workspace."""
+
 VACUUM: Final = tuple(
     f"ALTER TABLE {name} SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.05)"
     for name in ("events", "deliveries", "attempts", "decisions", "snapshots", "failures")

@@ -211,6 +211,17 @@ def upgrade() -> None:
     )
     op.create_index("ix_decisions_rule", "decisions", ["rule", "event_seq"], unique=False)
     op.create_table(
+        "schedules",
+        sa.Column("workspace", sa.Text(), nullable=False),
+        sa.Column("rule", sa.Text(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("due_at", sa.BigInteger(), nullable=False),
+        sa.Column("try_at", sa.BigInteger(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("last_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("workspace", "rule", name=op.f("pk_schedules")),
+    )
+    op.create_table(
         "snapshots",
         sa.Column("event_seq", sa.BigInteger(), nullable=False),
         sa.Column("path", sa.Text(), nullable=False),
