@@ -29,6 +29,7 @@ from memonotify.delivery.courier import Courier
 from memonotify.delivery.failures import Reporter
 from memonotify.engine.engine import Engine
 from memonotify.engine.replay import Replayer
+from memonotify.engine.scheduler import Scheduler
 from memonotify.errors import StoreError, StoreUnusable
 from memonotify.headroom import Headroom
 from memonotify.intake.connections import connections
@@ -42,8 +43,10 @@ from memonotify.memobank.client import BankClient
 from memonotify.memobank.share import Share
 from memonotify.metrics import Metrics
 from memonotify.model import Clock, Event, Node, Role
+from memonotify.policies.calendar import is_business_day
 from memonotify.reloading.reloader import Reloader
 from memonotify.reloading.report import Reloaded, degraded
+from memonotify.reports.job import ReportJobs
 from memonotify.rules.values import Ruleset
 from memonotify.rules.versions import InForce
 from memonotify.store import control_socket
@@ -168,6 +171,23 @@ class App:
             headroom=self.headroom,
             leads=lambda: self.store.leads,
             **look,
+        )
+        self.scheduler = Scheduler(
+            store=self.store,
+            jobs=ReportJobs(
+                ruleset=lambda: self.reloader.ruleset,
+                banks=self.banks,
+                store=self.store,
+                is_business_day=is_business_day,
+                clock=self.clock,
+                metrics=self.metrics,
+            ),
+            on_deliveries=self.courier.wake,
+            on_failures=self.reporter.wake,
+            clock=self.clock,
+            metrics=self.metrics,
+            random=self._random,
+            leads=lambda: self.store.leads,
         )
         self.intake = Intake(
             config.server,
@@ -296,6 +316,7 @@ class App:
             await self._start_part("courier", self.courier)
             await self._start_part("reporter", self.reporter)
             await self._start_part("engine", self.engine)
+            await self._start_part("scheduler", self.scheduler)
         await self._start_part("janitor", self.janitor)
         await self._start_servers()
         if self.role is not Role.WORKER:

@@ -183,6 +183,8 @@ class Scheduler:
                 return await job.run(occasion)
         except TimeoutError:
             return NotYet(reason=f"it took longer than {LONGEST_S:g} s")
+        except StoreError:
+            raise
         except Exception as error:  # noqa: BLE001 - a fault in one job is told, and ends no other
             logger().exception("schedule_failed", rule=job.rule, workspace=job.workspace)
             return NotYet(reason=f"unexpected {type(error).__name__}")

@@ -17,3 +17,4 @@ class Declared:
     line: int
     channels: frozenset[str]
     lookups: frozenset[str]
+    is_report: bool = False

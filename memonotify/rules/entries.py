@@ -8,8 +8,16 @@ from typing import Any
 from memonotify.config.suggest import did_you_mean
 from memonotify.config.values import Config
 from memonotify.errors import CompileError, Problem
+from memonotify.rules import reports
 from memonotify.rules.addressing import addressing_problems
-from memonotify.rules.faults import Compiled, compile_problem, field_problems, name_problems, shown_names
+from memonotify.rules.faults import (
+    ALWAYS_KNOWN,
+    Compiled,
+    compile_problem,
+    field_problems,
+    name_problems,
+    shown_names,
+)
 from memonotify.rules.values import Entry
 from memonotify.templating.environment import Expression, Templates
 from memonotify.templating.messages import FIELDS, Message, MessageProblems, compile_message
@@ -31,6 +39,8 @@ class EntryReader:
         config: Config,
         templates: Templates,
         lookups: frozenset[str],
+        *,
+        is_report: bool = False,
     ) -> None:
         self.problems: list[Problem] = []
         self.notes: list[Problem] = []
@@ -41,6 +51,8 @@ class EntryReader:
         self._config = config
         self._templates = templates
         self._lookups = lookups
+        self._is_report = is_report
+        self._known = reports.KNOWN if is_report else ALWAYS_KNOWN
 
     def entry(self, index: int, *, rule: str, description: str) -> Entry | None:
         """Read all of the entry, so that every problem in it is found; return it where there is none.
@@ -84,9 +96,10 @@ class EntryReader:
         return when
 
     def _message(self, channel_type: str, rule: str, description: str) -> Message | None:
+        data = reports.with_form(channel_type, self._data) if self._is_report else self._data
         fields = {
             name: value
-            for name, value in self._data.items()
+            for name, value in data.items()
             if name in FIELDS[channel_type] and not self._document.is_spoiled((*self._path, name))
         }
         try:
@@ -96,7 +109,8 @@ class EntryReader:
                 fields,
                 rule=rule,
                 description=description,
-                written=lambda path: self._document.written((*self._path, *path)),
+                # What comes from our own form stands in no line of the file.
+                written=lambda path: self._document.written((*self._path, *path)) if path[0] in self._data else "",
             )
         except MessageProblems as found:
             self.problems += [
@@ -108,7 +122,7 @@ class EntryReader:
         return message
 
     def _add(self, path: DataPath, part: Compiled) -> None:
-        self.problems += name_problems(self._document, path, part, self._lookups)
+        self.problems += name_problems(self._document, path, part, self._lookups, known=self._known)
         for found in field_problems(self._document, path, part):
             (self.notes if found.severity == "note" else self.problems).append(found)
         self.parts.append((path, part))

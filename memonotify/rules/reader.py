@@ -31,6 +31,7 @@ from memonotify.rules.faults import (
 from memonotify.rules.lookups import source_fault
 from memonotify.rules.match import Match, fits, is_glob
 from memonotify.rules.published import Published
+from memonotify.rules.reports import Report, ReportReader
 from memonotify.rules.values import Entry, Rule
 from memonotify.templating.conditions import Condition
 from memonotify.templating.environment import Escape, Expression, Place, Templates, Text
@@ -65,6 +66,7 @@ class RuleReader:
         self._name = str(data.get("name"))
         self._description = str(data.get("description") or "")
         self._names = frozenset(self._fetch)
+        self._is_report = "report" in data
 
     def declared(self) -> Declared | None:
         """Return what the rule is called, or None where it has no name."""
@@ -78,10 +80,12 @@ class RuleReader:
             line=self._document.place(self._path)[0],
             channels=frozenset(str(entry.get("channel")) for entry in entries),
             lookups=frozenset(self._fetch),
+            is_report=self._is_report,
         )
 
     def rule(self) -> Rule | None:
         """Read all of the rule, so that every problem in it is found; return it where there is none."""
+        report = self._report()
         match = self._match()
         when = self._when()
         lookups = dict(self._lookups())
@@ -93,7 +97,7 @@ class RuleReader:
         attaching = self._attaching()
         self._check_fetch_false(needs_resource=needs_resource, attaching=attaching)
         self._check_attaching(match, attaching)
-        if needs_resource or self._fetch or attaching:
+        if needs_resource or self._fetch or attaching or self._is_report:
             self._check_bank(match)
         self._doubt_fields(match)
         if self.problems:
@@ -113,7 +117,18 @@ class RuleReader:
             needs_resource=needs_resource,
             digest=self._digest(),
             mode=self._mode(),
+            report=report,
         )
+
+    def _report(self) -> Report | None:
+        if not self._is_report:
+            return None
+        reader = ReportReader(self._document, self._path, self._data, timezone=self._config.timezone)
+        report = reader.report()
+        self._data = reader.remaining()
+        self._fetch, self._names = {}, frozenset()
+        self.problems += reader.problems
+        return report
 
     def _mode(self) -> Mode:
         mode = self._data.get("mode")
@@ -182,7 +197,9 @@ class RuleReader:
 
     def _messages(self, branch: str) -> Iterator[Entry]:
         for index, path, data in self._entries(branch):
-            reader = EntryReader(self._document, path, data, self._config, self._templates, self._names)
+            reader = EntryReader(
+                self._document, path, data, self._config, self._templates, self._names, is_report=self._is_report
+            )
             entry = reader.entry(index, rule=self._name, description=self._description)
             self.problems += reader.problems
             self.notes += reader.notes

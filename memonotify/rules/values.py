@@ -12,6 +12,7 @@ from typing import Any, Literal
 from memonotify.model import Mode
 from memonotify.rules.index import Index
 from memonotify.rules.match import Match
+from memonotify.rules.reports import Report
 from memonotify.templating.conditions import Condition
 from memonotify.templating.environment import Expression, Text
 from memonotify.templating.messages import Message
@@ -38,7 +39,8 @@ class Rule:
 
     `lookups` are the API paths under `fetch`, by the name each answer has in expressions and messages; `on_change` with
     `key` speaks only where the answer of `when` changes for a key. `needs_resource` says whether the bank is asked for
-    the event's resource. `digest` changes whenever the rule or a template file it uses directly does.
+    the event's resource. `digest` changes whenever the rule or a template file it uses directly does. One with a
+    `report` looks at no event.
     """
 
     name: str
@@ -55,11 +57,14 @@ class Rule:
     needs_resource: bool
     digest: str
     mode: Mode = Mode.LIVE
+    report: Report | None = None
 
     def passes_over(self, event_type: str, resource_type: str, workspace: str) -> str:
         """Say why it does not look at an event of these facts; empty where it does."""
         if self.mode is Mode.OFF:
             return "mode: off, so it looks at no event"
+        if self.report is not None:
+            return "a report, which is due by the clock"
         return self.match.misfit(event_type, resource_type, workspace)
 
     @property
@@ -99,13 +104,15 @@ class Ruleset:
 
     def __post_init__(self) -> None:
         object.__setattr__(
-            self, "_index", Index((rule.match, rule) for rule in self.rules if rule.mode is not Mode.OFF)
+            self,
+            "_index",
+            Index((rule.match, rule) for rule in self.rules if rule.mode is not Mode.OFF and rule.report is None),
         )
 
     def candidates(self, event_type: str, resource_type: str, workspace: str) -> tuple[Rule, ...]:
         """Return the rules whose `match` fits an event of these facts, in their order; their `when` is not asked.
 
-        A rule that is off is none of them.
+        A rule that is off is none of them, nor is a report.
         """
         return self._index.find(event_type, resource_type, workspace)
 

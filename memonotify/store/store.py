@@ -42,6 +42,7 @@ from memonotify.model import (
     Snapshot,
     Wait,
 )
+from memonotify.openitems import OpenItems
 from memonotify.past import Extent, Past, Selection
 from memonotify.schedules import Made, Realignment, Schedule
 from memonotify.store import (
@@ -54,6 +55,7 @@ from memonotify.store import (
     history,
     nodes,
     numbers,
+    openings,
     orphans,
     paces,
     quotas,
@@ -515,6 +517,10 @@ class Store:
             failures=[failures.failure_row(failure) for failure in made.failures],
         )
         return await self._write(schedules.complete, completion)
+
+    async def open_items(self, workspace: str, since: datetime) -> OpenItems:
+        """Return what is not done with in a workspace; of wire transfers, those that began to wait since then."""
+        return await self._read(openings.of_workspace, workspace, since)
 
     # The last good versions of rule files
 
