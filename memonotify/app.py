@@ -181,6 +181,7 @@ class App:
                 is_business_day=is_business_day,
                 clock=self.clock,
                 metrics=self.metrics,
+                locale=config.locale,
             ),
             on_deliveries=self.courier.wake,
             on_failures=self.reporter.wake,

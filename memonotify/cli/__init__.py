@@ -18,6 +18,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "check": ("check:check", "Validate configuration, rules and templates."),
     "test": ("test:test", "Run the tests of the rule files."),
     "try": ("try_:try_", "Show what an event would send, and why."),
+    "report": ("report:report", "Show what a report would say now."),
     "why": ("why:why", "Tell why an event did or did not lead to messages."),
     "backtest": ("backtest:backtest", "Show what rules would have sent for the events of the past."),
     "events": ("lists:events", "List events, newest first."),

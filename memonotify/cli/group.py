@@ -12,8 +12,8 @@ import click
 
 VALUED: Final = frozenset(
     {
-        "--bank", "--channel", "--config", "--credentials", "--dir", "--event", "--examples", "--filter",
-        "--id", "--junit", "--label", "--language", "--limit", "--log-format", "--log-level", "--lookup",
+        "--at", "--bank", "--channel", "--config", "--credentials", "--dir", "--event", "--examples", "--filter",
+        "--html", "--id", "--junit", "--label", "--language", "--limit", "--log-format", "--log-level", "--lookup",
         "--node", "--port", "--quota", "--repeat", "--resource", "--role", "--rule", "--seed", "--set",
         "--since", "--speed", "--state", "--to", "--token", "--until", "--webhook", "--workspace", "-c",
     }

@@ -1,15 +1,14 @@
 """One chart as a picture: bars of what came in and what went out, day by day.
 
-In: in and out by day. Out: the bytes of a PNG, twice as many pixels as it is shown at, so that it is sharp on every
-screen. It brings its own ground, since a mail client that is dark would show writing on a transparent one dark on dark.
-Pillow is imported here, and this only where a chart is drawn.
+In: in and out by the name of each day. Out: the bytes of a PNG, twice as many pixels as it is shown at, so that it is
+sharp on every screen. It brings its own ground, since a mail client that is dark would show writing on a transparent
+one dark on dark. Pillow is imported here, and this only where a chart is drawn.
 """
 
 from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from datetime import date
 from typing import Final
 
 from PIL import Image, ImageDraw, ImageFont
@@ -31,7 +30,7 @@ _LABELS: Final = 8
 Colour = tuple[int, int, int]
 
 
-def drawn(days: Mapping[date, tuple[int, int]], *, title: str, most: str) -> bytes:
+def drawn(days: Mapping[str, tuple[int, int]], *, title: str, most: str) -> bytes:
     """Return the chart. `title` stands above it, `most` says how much the highest bar is."""
     image = Image.new("RGB", (WIDTH * _SCALE, HEIGHT * _SCALE), _GROUND)
     pen = _Pen(ImageDraw.Draw(image))
@@ -67,7 +66,7 @@ class _Pen:
         self._draw.text((x * _SCALE, y * _SCALE), text, fill=_INK, font=font)
 
 
-def _bars(pen: _Pen, days: Mapping[date, tuple[int, int]], most: str) -> None:
+def _bars(pen: _Pen, days: Mapping[str, tuple[int, int]], most: str) -> None:
     highest = max((amount for pair in days.values() for amount in pair), default=0) or 1
     floor, height = HEIGHT - _BOTTOM, HEIGHT - _BOTTOM - _TOP - 14
     pen.box(_LEFT, floor - height, WIDTH - _RIGHT, floor - height + 0.5, fill=_LINE)
@@ -82,5 +81,5 @@ def _bars(pen: _Pen, days: Mapping[date, tuple[int, int]], most: str) -> None:
                 top = floor - max(height * amount / highest, 1.0)
                 pen.box(left, top, left + bar, floor, fill=colour)
         if (len(days) - 1 - number) % step == 0:
-            pen.write(middle, floor + 7, f"{day:%d/%m}", size=10, centred=True)
+            pen.write(middle, floor + 7, day, size=10, centred=True)
     pen.box(_LEFT, floor, WIDTH - _RIGHT, floor + 0.5, fill=_INK)

@@ -59,7 +59,15 @@ class Compiling:
     is none to ask yet."""
 
     def __init__(
-        self, rule: Rule, workspace: str, *, bank: Bank | None, store: Openings | None, clock: Clock, pause: Pause
+        self,
+        rule: Rule,
+        workspace: str,
+        *,
+        bank: Bank | None,
+        store: Openings | None,
+        clock: Clock,
+        locale: str,
+        pause: Pause = asyncio.sleep,
     ) -> None:
         if rule.report is None:
             raise ValueError(f"the rule {rule.name} is no report")
@@ -69,6 +77,7 @@ class Compiling:
         self._bank = bank
         self._store = store
         self._clock = clock
+        self._locale = locale
         self._pause = pause
 
     async def asked(self, period: Period) -> Asked:
@@ -85,12 +94,14 @@ class Compiling:
         items = None if self._store is None else await self._store.open_items(self._workspace, now - WIRES_SINCE)
         found = figures(asked, items, period, globs=self.report.accounts, now=now)
         days = by_day(asked, found["accounts"], period, ZoneInfo(self.report.timezone))
-        return with_charts(found, days), days
+        return with_charts(found, days, self._locale), days
 
     async def messages(self, data: Data, days: Days, due_at: datetime) -> tuple[NewDelivery, ...]:
         """Return the messages. They are written in a thread: a chart takes some hundredths of a second."""
         now = self._clock.now()
-        return await asyncio.to_thread(written, self._rule, self._workspace, data, days, due_at=due_at, now=now)
+        return await asyncio.to_thread(
+            written, self._rule, self._workspace, data, days, due_at=due_at, now=now, locale=self._locale
+        )
 
 
 class ReportJob:
@@ -145,6 +156,7 @@ class ReportJobs:
         is_business_day: IsBusinessDay,
         clock: Clock,
         metrics: Metrics,
+        locale: str,
         pause: Pause = asyncio.sleep,
     ) -> None:
         self._ruleset = ruleset
@@ -153,6 +165,7 @@ class ReportJobs:
         self._is_business_day = is_business_day
         self._clock = clock
         self._metrics = metrics
+        self._locale = locale
         self._pause = pause
         self._of: Ruleset | None = None
         self._made: tuple[ReportJob, ...] = ()
@@ -178,6 +191,7 @@ class ReportJobs:
             bank=self._banks[workspace],
             store=self._store,
             clock=self._clock,
+            locale=self._locale,
             pause=self._pause,
         )
         return ReportJob(rule, workspace, compiling, self._metrics, self._is_business_day)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import io
 import json
 import random
@@ -11,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -304,3 +306,65 @@ async def test_a_reload_brings_a_new_report_under_its_schedule(house: House, clo
         await look(app)
         (schedule,) = await app.store.schedules()
         assert (schedule.rule, schedule.due_at.hour, schedule.due_at.minute) == ("morning-report", 9, 30)
+
+
+async def test_the_command_shows_the_report_and_sends_nothing(
+    house: House, bank: StandInBank, post: Post, tmp_path: Path
+) -> None:
+    done = await house.run("report", "morning-report", "--html", str(tmp_path / "out.html"))
+    assert done.exit_code == 0, done.output
+    (account, *_) = bank.books.all("account")
+    assert f"€{account['balance'] / 100:,.2f}" in done.output
+    assert "inline: eur.png" in done.output
+    html = (tmp_path / "out.html").read_text()
+    assert "cid:" not in html
+    assert base64.b64decode(html.split("data:image/png;base64,")[1].split('"')[0]).startswith(b"\x89PNG")
+    assert post.arrived.empty()
+
+
+async def test_the_command_gives_the_figures_as_json(house: House, bank: StandInBank) -> None:
+    done = await house.run("report", "morning-report", "--json", "--at", "2026-03-02T08:00:00+00:00")
+    assert done.exit_code == 0, done.output
+    (data,) = json.loads(done.stdout)
+    assert data["until"] == "2026-03-02T08:00:00+00:00"
+    assert {each["id"] for each in data["accounts"]} <= {each["id"] for each in bank.books.all("account")}
+
+
+async def test_the_command_sends_where_it_is_told_to(house: House, post: Post) -> None:
+    done = await house.run("report", "morning-report", "--send")
+    assert done.exit_code == 0, done.output
+    assert "image/png" in parts_of(await post.next())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("mornin-report",), "did you mean `morning-report`?"),
+        (("morning-report", "--workspace", "acmee"), "is not of workspace acmee (workspaces: `acme`)"),
+    ],
+)
+async def test_the_command_names_what_there_is(house: House, words: tuple[str, ...], said: str) -> None:
+    done = await house.run("report", *words)
+    assert done.exit_code == 1
+    assert said in str(done.exception)
+
+
+async def test_other_commands_cope_with_reports(house: House) -> None:
+    (house.folder / "event.json").write_text(
+        json.dumps(
+            {
+                "id": "e1",
+                "date": "2026-03-02T09:00:00+00:00",
+                "event_type": "account_created",
+                "resource_type": "account",
+                "resource_id": "a1",
+            }
+        )
+    )
+    shown: dict[str, Any] = {}
+    for words in (("check",), ("test",), ("try", str(house.folder / "event.json")), ("coverage",)):
+        done = await house.run(*words)
+        shown[words[0]] = done.output
+        assert done.exit_code == 0, done.output
+    assert "morning-report: a report, which is due by the clock" in shown["try"]
+    assert "0 messages would be sent" in shown["try"]
