@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
+from fakes import ManualClock
 from storeparts import HOUR, START, a_delivery, a_failure
 
 from memonotify.model import FailureKind
@@ -80,3 +81,15 @@ async def test_a_run_put_off_counts_and_fences_the_one_before(store: Store) -> N
     assert await store.schedules() == [later]
     assert not await store.put_off_schedule(MORNING, later)
     assert not await store.complete_schedule(MORNING, NEXT, Made())
+
+
+async def test_two_nodes_on_one_database_write_what_a_moment_led_to_once(postgres_url: str, clock: ManualClock) -> None:
+    async with Store(postgres_url, clock=clock) as first, Store(postgres_url, clock=clock) as second:
+        await first.realign_schedules(Realignment(added=(MORNING,)))
+        made = [Made(deliveries=(a_delivery(f"run{number}", rule="morning"),)) for number in range(2)]
+        written = await asyncio.gather(
+            first.complete_schedule(MORNING, NEXT, made[0]), second.complete_schedule(MORNING, NEXT, made[1])
+        )
+        assert sorted(written) == [False, True]
+        assert len(await first.deliveries()) == 1
+        assert await second.schedules() == [NEXT]
