@@ -119,7 +119,7 @@ def _part(currency: str, by_date: Mapping[date, tuple[int, int]], locale: str) -
     highest = max(amount for pair in by_date.values() for amount in pair)
     named = {_day(day, locale): pair for day, pair in by_date.items()}
     try:
-        content = drawn(named, title=f"{currency} by day", most=_money(highest, currency, locale))
+        content = drawn(named, title=f"In and out by day, {currency}", most=_money(highest, currency, locale))
     except Exception:  # noqa: BLE001 - a picture is never worth the report; its words stand in its place
         logger().exception("chart_failed", currency=currency)
         return None
