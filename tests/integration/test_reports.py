@@ -235,7 +235,7 @@ async def test_what_is_open_in_the_store_is_listed(
         text = parts_of(await post.next())["text/plain"].get_content()
     assert "wire-1 since" in text
     assert "wire-0" not in text
-    assert "1 messages could not be delivered" in text
+    assert "1 message could not be delivered" in text
 
 
 async def test_movements_are_read_page_by_page_and_only_those_of_the_period_are_summed(
