@@ -86,9 +86,12 @@ class Post:
         self.arrived: asyncio.Queue[Arrival] = asyncio.Queue()
         self.box = Mailbox(clock=SystemClock(), on_arrival=self.arrived.put_nowait)
 
-    async def next(self) -> EmailMessage:
+    async def arrival(self) -> Arrival:
         async with asyncio.timeout(WITHIN_S):
-            return message_from_bytes((await self.arrived.get()).body, policy=policy.default)
+            return await self.arrived.get()
+
+    async def next(self) -> EmailMessage:
+        return message_from_bytes((await self.arrival()).body, policy=policy.default)
 
 
 @pytest.fixture
@@ -368,3 +371,11 @@ async def test_other_commands_cope_with_reports(house: House) -> None:
         assert done.exit_code == 0, done.output
     assert "morning-report: a report, which is due by the clock" in shown["try"]
     assert "0 messages would be sent" in shown["try"]
+
+
+async def test_the_mailbox_of_the_demo_shows_the_chart_within_the_mail(house: House, post: Post) -> None:
+    done = await house.run("report", "morning-report", "--send")
+    assert done.exit_code == 0, done.output
+    html = (await post.arrival()).html
+    assert "cid:" not in html
+    assert 'src="data:image/png;base64,' in html
