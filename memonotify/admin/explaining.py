@@ -34,6 +34,7 @@ from memonotify.model import (
     Wait,
 )
 from memonotify.rules.values import Rule
+from memonotify.schedules import Schedule
 
 MAX_DECISIONS: Final = 20_000
 """How many decisions of a rule are counted, the newest; more would keep a reader of the store busy for too long."""
@@ -57,6 +58,7 @@ class Records(Protocol):
         self, rule: str, since: datetime, /, *, workspace: str | None = None, limit: int | None = None
     ) -> list[tuple[str, datetime, Decision]]: ...
     async def events_with_messages(self, rule: str, since: datetime, /) -> set[str]: ...
+    async def schedules(self) -> list[Schedule]: ...
     async def deliveries(
         self, *, workspace: str | None = None, event_id: str | None = None, limit: int = 100
     ) -> list[Delivery]: ...
@@ -172,6 +174,22 @@ async def explain_rule(store: Records, known: Known, name: str, *, since: dateti
         "mode": str(rule.mode) if rule is not None else None,
         "match": _match_json(rule) if rule is not None else None,
         "reasons": reasons,
+        "is_due_by_clock": rule is not None and rule.report is not None,
+        "schedules": [
+            _schedule_json(schedule)
+            for schedule in await store.schedules()
+            if schedule.rule == name and workspace in (None, schedule.workspace)
+        ],
+    }
+
+
+def _schedule_json(schedule: Schedule) -> Json:
+    return {
+        "workspace": schedule.workspace,
+        "due_at": moment_text(schedule.due_at),
+        "try_at": moment_text(schedule.try_at),
+        "attempts": schedule.attempts,
+        "last_at": moment_text(schedule.last_at),
     }
 
 

@@ -36,6 +36,10 @@ class NoStore:
         """Return nothing."""
         return []
 
+    async def schedules(self) -> list[Any]:
+        """Return nothing."""
+        return []
+
     async def events_with_messages(self, _rule: str, _since: Any) -> set[str]:
         """Return nothing."""
         return set()

@@ -379,3 +379,15 @@ async def test_the_mailbox_of_the_demo_shows_the_chart_within_the_mail(house: Ho
     html = (await post.arrival()).html
     assert "cid:" not in html
     assert 'src="data:image/png;base64,' in html
+
+
+async def test_why_tells_when_a_report_is_due_next_and_when_it_ran_last(
+    house: House, post: Post, clock: ManualClock
+) -> None:
+    async with house.app() as app:
+        await at_eight(app, clock)
+        await post.next()
+    done = await house.run("why", "--rule", "morning-report")
+    assert done.exit_code == 0, done.output
+    tomorrow = clock.now() + timedelta(days=1)
+    assert f"acme: due {tomorrow:%Y-%m-%d} 08:00:00, last {clock.now():%Y-%m-%d} 08:00:00" in done.output

@@ -293,6 +293,7 @@ def test_many_tries_are_told_by_the_first_and_the_last():
 def test_a_rules_silences_are_told_with_the_newest_case_of_each():
     counts = {
         "rule": "big", "since": AT, "looked_at": 14, "spoke": 1, "cut": False, "mode": "live", "match": {},
+        "is_due_by_clock": False, "schedules": [],
         "reasons": [
             {
                 "outcome": "not_matched", "reason": "resource.amount > 5 is false", "count": 12,
@@ -323,11 +324,22 @@ def test_a_rules_silences_are_told_with_the_newest_case_of_each():
         ({"mode": None, "match": None}, "it is not among the rules now"),
         ({"cut": True}, "only the newest 0 events are counted: give a shorter --since"),
         ({}, "no event since then is one that it looks at: event_type iban_*, account_*; workspace acme"),
+        ({"is_due_by_clock": True}, "no daemon has run it yet"),
+        (
+            {
+                "is_due_by_clock": True,
+                "schedules": [
+                    {"workspace": "acme", "due_at": AT, "try_at": AT, "attempts": 2, "last_at": "2026-03-01T07:00:00Z"}
+                ],
+            },
+            "acme: due 2026-03-02 10:00:05, last 2026-03-01 08:00:00; tried in vain 2 times, again 2026-03-02 10:00:05",
+        ),
     ],
 )
 def test_a_rule_that_looked_at_nothing_says_what_it_looks_at_and_how_it_is(changes, line):
     counts = {
         "rule": "big", "since": AT, "looked_at": 0, "spoke": 0, "cut": False, "mode": "live",
-        "match": {"event_type": ["iban_*", "account_*"], "workspace": ["acme"]}, "reasons": [], **changes,
+        "match": {"event_type": ["iban_*", "account_*"], "workspace": ["acme"]}, "reasons": [],
+        "is_due_by_clock": False, "schedules": [], **changes,
     }  # fmt: skip
     assert f"  {line}" in list(plain_lines(rule_tree(counts, timezone="Europe/Paris")))
