@@ -79,9 +79,9 @@ def config_keys(section: str) -> str:
         rows = [
             (path, own, required)
             for path, own, required in keys(whole, whole)
-            if "." not in path and not own.get("properties") and path not in ("workspaces", "channels")
+            if "." not in path and not own.get("properties") and path not in ("workspaces", "channels", "hours")
         ]
-    elif section in ("email", "slack", "http"):
+    elif section in ("email", "slack", "http", "window"):
         definition = whole["definitions"][section]
         rows = [(path, own, required or path == "type") for path, own, required in keys(definition, whole)]
     else:
@@ -107,10 +107,10 @@ def rule_keys(part: str) -> str:
     return table(("Key", "Required", "What it is"), rows)
 
 
-def match_keys() -> str:
-    """The keys under `match`."""
+def part_keys(part: str) -> str:
+    """The keys under a key of a rule, such as `match`."""
     whole = rules_schema()
-    properties = whole["definitions"]["rule"]["properties"]["match"]["properties"]
+    properties = whole["definitions"]["rule"]["properties"][part]["properties"]
     return table(("Key", "What it is"), [(f"`{name}`", _said(own)) for name, own in properties.items()])
 
 
@@ -189,7 +189,7 @@ def command(name: str) -> str:
 _TABLES: Mapping[str, Callable[..., str]] = {
     "config": config_keys,
     "rule-file": rule_keys,
-    "match": match_keys,
+    "rule-part": part_keys,
     "event-types": event_types,
     "addresses": addresses,
     "metrics": metrics,

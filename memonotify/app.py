@@ -29,6 +29,8 @@ from memonotify.delivery.courier import Courier
 from memonotify.delivery.failures import Reporter
 from memonotify.engine.engine import Engine
 from memonotify.engine.replay import Replayer
+from memonotify.engine.scheduler import Scheduler
+from memonotify.engine.timekeeper import Timekeeper
 from memonotify.errors import StoreError, StoreUnusable
 from memonotify.headroom import Headroom
 from memonotify.intake.connections import connections
@@ -42,12 +44,16 @@ from memonotify.memobank.client import BankClient
 from memonotify.memobank.share import Share
 from memonotify.metrics import Metrics
 from memonotify.model import Clock, Event, Node, Role
+from memonotify.policies.calendar import is_business_day
+from memonotify.policies.hours import hours_of
 from memonotify.reloading.reloader import Reloader
 from memonotify.reloading.report import Reloaded, degraded
+from memonotify.reports.job import ReportJobs
 from memonotify.rules.values import Ruleset
 from memonotify.rules.versions import InForce
 from memonotify.store import control_socket
 from memonotify.store.store import Store
+from memonotify.templating.filters import Filters
 
 DRAIN_S: Final = 20.0
 _STEP_S: Final = 5.0
@@ -154,6 +160,20 @@ class App:
             metrics=self.metrics,
             on_failures=self.reporter.wake,
         )
+        hours = hours_of(config)
+        self.timekeeper = Timekeeper(
+            store=self.store,
+            ruleset=lambda: self.reloader.ruleset,
+            hours=hours,
+            channels=config.channels,
+            resource_types=config.resource_types,
+            money=Filters(config.locale, config.timezone).money,
+            on_deliveries=self.courier.wake,
+            on_failures=self.reporter.wake,
+            clock=self.clock,
+            metrics=self.metrics,
+            **look,
+        )
         self.engine = Engine(
             store=self.store,
             ruleset=lambda: self.reloader.ruleset,
@@ -162,12 +182,32 @@ class App:
             retry=config.retry,
             on_deliveries=self.courier.wake,
             on_failures=self.reporter.wake,
+            on_holds=self.timekeeper.wake,
+            hours=hours,
             clock=self.clock,
             metrics=self.metrics,
             random=self._random,
             headroom=self.headroom,
             leads=lambda: self.store.leads,
             **look,
+        )
+        self.scheduler = Scheduler(
+            store=self.store,
+            jobs=ReportJobs(
+                ruleset=lambda: self.reloader.ruleset,
+                banks=self.banks,
+                store=self.store,
+                is_business_day=is_business_day,
+                clock=self.clock,
+                metrics=self.metrics,
+                locale=config.locale,
+            ),
+            on_deliveries=self.courier.wake,
+            on_failures=self.reporter.wake,
+            clock=self.clock,
+            metrics=self.metrics,
+            random=self._random,
+            leads=lambda: self.store.leads,
         )
         self.intake = Intake(
             config.server,
@@ -240,6 +280,7 @@ class App:
         if leads:
             await self.store.resume()
             self.reporter.wake()
+            self.timekeeper.wake()
 
     def node(self) -> Node:
         """Return what this daemon says of itself to the others."""
@@ -295,7 +336,9 @@ class App:
         if self.role is not Role.INTAKE:
             await self._start_part("courier", self.courier)
             await self._start_part("reporter", self.reporter)
+            await self._start_part("timekeeper", self.timekeeper)
             await self._start_part("engine", self.engine)
+            await self._start_part("scheduler", self.scheduler)
         await self._start_part("janitor", self.janitor)
         await self._start_servers()
         if self.role is not Role.WORKER:
@@ -380,8 +423,9 @@ class App:
     # What the operations ask of the daemon.
 
     def wake(self, channels: Sequence[str]) -> None:
-        """Tell the courier that there may be work for these channels."""
+        """Tell the courier that there may be work for these channels, and the timekeeper that something may be due."""
         self.courier.wake(channels)
+        self.timekeeper.wake()
 
     def breakers(self) -> Mapping[str, str]:
         """Return each channel's breaker: closed, open or half-open."""
@@ -394,6 +438,7 @@ class App:
             banks=self.banks,
             resource_types=self.config.resource_types,
             away=self.engine.away(),
+            workspaces=tuple(workspace.name for workspace in self.config.workspaces),
             runs=True,
         )
 

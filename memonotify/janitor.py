@@ -15,6 +15,9 @@ from memonotify.store.store import Store
 
 _GAUGES_EVERY_S: Final = 5.0
 _PURGE_EVERY_S: Final = 600.0
+_FORGET_LATER: Final = timedelta(hours=1)
+"""A clock that goes back a little must not find that it has forgotten."""
+
 _BATCH: Final = 500
 _BATCH_PAUSE_S: Final = 0.05
 
@@ -52,6 +55,7 @@ class Janitor:
                     purged_at = self._clock.monotonic()
                     await self.purge()
                     await self.release()
+                    await self.forget()
             except StoreError as error:
                 logger().warning("janitor_failed", error=str(error))
             await asyncio.sleep(_GAUGES_EVERY_S)
@@ -79,6 +83,14 @@ class Janitor:
         """Remove files that no message carries any more; return of how many events."""
         total = 0
         while gone := await self._store.release_documents(limit=_BATCH):
+            total += gone
+            await asyncio.sleep(_BATCH_PAUSE_S)
+        return total
+
+    async def forget(self) -> int:
+        """Remove what policies remember and what has expired; return how much."""
+        total = 0
+        while gone := await self._store.forget_states(before=self._clock.now() - _FORGET_LATER, limit=_BATCH):
             total += gone
             await asyncio.sleep(_BATCH_PAUSE_S)
         return total

@@ -79,6 +79,19 @@ class Metrics:
             ["rule"],
             registry=registry,
         )
+        self.released = Counter(
+            "memonotify_deliveries_released",
+            "Held deliveries whose wait ended, by the state that followed",
+            ["rule", "state"],
+            registry=registry,
+        )
+        self.gathered = Counter(
+            "memonotify_deliveries_gathered",
+            "Messages that were told in another one, by what gathered them",
+            ["rule", "policy"],
+            registry=registry,
+        )
+        self.held = Gauge("memonotify_deliveries_held", "Deliveries held by a policy", registry=registry)
         self.breaker_open = Gauge(
             "memonotify_channel_breaker_open", "1 while a channel's breaker is open", ["channel"], registry=registry
         )
@@ -90,6 +103,12 @@ class Metrics:
             "memonotify_last_event_timestamp_seconds",
             "When the last event was taken in",
             ["workspace"],
+            registry=registry,
+        )
+        self.scheduled = Counter(
+            "memonotify_scheduled_runs",
+            "Runs of rules with a schedule: made, put_off, missed or failed",
+            ["rule", "result"],
             registry=registry,
         )
         self.rules = Gauge("memonotify_rules", "Rules in force", registry=registry)

@@ -1,7 +1,7 @@
 """The nouns of memonotify as frozen values: what the store keeps, the engine decides and the courier sends.
 
 Moments are aware UTC datetimes and end in `_at`; durations are seconds and end in `_s`. This module imports only
-`errors`.
+`errors` and `holding`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from memonotify.errors import Reason
+from memonotify.holding import Hold, Overtaken, Policy, StateChange
 
 
 class Clock(Protocol):
@@ -32,13 +33,15 @@ class EventState(StrEnum):
 
 
 class DeliveryState(StrEnum):
-    """pending → sending → sent, or dead; held and suppressed by a policy; discarded by a person."""
+    """pending → sending → sent, or dead; held by a policy until a moment, and told where another message lists it;
+    suppressed by a policy; discarded by a person."""
 
     PENDING = "pending"
     SENDING = "sending"
     SENT = "sent"
     DEAD = "dead"
     HELD = "held"
+    TOLD = "told"
     SUPPRESSED = "suppressed"
     DISCARDED = "discarded"
 
@@ -116,6 +119,7 @@ class Branch(StrEnum):
 
     NOTIFY = "notify"
     RESOLVED = "resolved"
+    ESCALATE = "escalate"
     FAILURE = "failure"
     TEST = "test"
 
@@ -125,7 +129,8 @@ class NewDelivery:
     """A delivery to write. Its id is derived from where it comes from, so deciding twice makes the same one.
 
     `identity` is empty where it is the id itself; the part of a message that goes on for a refused recipient alone
-    keeps the identity of the whole. `replay` says that a replay made it, and how; empty for all others.
+    keeps the identity of the whole. `replay` says that a replay made it, and how; empty for all others. `silence` is
+    the id of the silence that holds it back or drops it. One that waits for a policy is HELD, and has a `hold`.
     """
 
     id: str
@@ -143,6 +148,8 @@ class NewDelivery:
     reason: Reason | None = None
     detail: str = ""
     replay: str = ""
+    silence: str = ""
+    hold: Hold | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +157,8 @@ class Delivery:
     """A delivery's life as the store knows it. `identity` is what the receiver sees as the message's id.
 
     `replay` is empty where the event's own evaluation made it; `added`, where a replay did; `resent`, where one that
-    sends once more what was sent, with a colon and its label if it has one.
+    sends once more what was sent, with a colon and its label if it has one. `silence` is the id of the silence that
+    held it back, also once it went on; empty where none did. `told_in` is the id of the message that lists this one.
     """
 
     id: str
@@ -172,6 +180,8 @@ class Delivery:
     reason: Reason | None = None
     detail: str = ""
     replay: str = ""
+    told_in: str = ""
+    silence: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,6 +233,66 @@ class Mode(StrEnum):
     LIVE = "live"
     SHADOW = "shadow"
     OFF = "off"
+
+
+class Severity(StrEnum):
+    """How much a rule's messages matter: what their receivers show, and what quiet hours let pass."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class Fate(StrEnum):
+    """What becomes of the messages that a silence meets.
+
+    drop: they are suppressed. hold: they go on when it ends.
+    """
+
+    DROP = "drop"
+    HOLD = "hold"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matchers:
+    """Which messages a silence is for. Each name is a value or a glob, one of several must fit; empty fits all.
+
+    `fields` are dotted paths that begin with `event` or `resource`, each with the text that must stand there, all of
+    them.
+    """
+
+    rule: tuple[str, ...] = ()
+    channel: tuple[str, ...] = ()
+    workspace: tuple[str, ...] = ()
+    event_type: tuple[str, ...] = ()
+    fields: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silence:
+    """Somebody's word that what fits shall not be sent from `starts_at` until `ends_at`, and why."""
+
+    id: str
+    matchers: Matchers
+    starts_at: datetime
+    ends_at: datetime
+    then: Fate
+    reason: str
+    author: str
+    created_at: datetime
+
+    def is_active(self, at: datetime) -> bool:
+        """Tell whether it is in force at a moment; at that of its end it is not any more."""
+        return self.starts_at <= at < self.ends_at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldBack:
+    """How many messages a silence has met: those that wait until it ends, those it dropped, those that went on."""
+
+    held: int = 0
+    suppressed: int = 0
+    released: int = 0
 
 
 class Role(StrEnum):
@@ -296,17 +366,6 @@ class Falsehood:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StateChange:
-    """A policy's remembered answer for a key goes from `old` (None: unknown) to `new`, or the evaluation is void."""
-
-    workspace: str
-    rule: str
-    key: str
-    old: bool | None
-    new: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """A text of a rule that failed for an event, and why.
 
@@ -326,7 +385,7 @@ class Decision:
     """What the engine concluded for one rule whose match fits, and the messages it made.
 
     `detail` says in a sentence why it is silent or failed; `falsehood` is the same in parts where a condition is false.
-    `key` is the one it remembers by, where it has a memory and came so far.
+    `key` is the one it remembers by, where it has a memory and came so far; `policy` is what silenced it, if one did.
     `faults` are the texts that failed on the way; they are not stored, for `detail` and the messages say it too.
     """
 
@@ -336,7 +395,9 @@ class Decision:
     falsehood: Falsehood | None = None
     key: str = ""
     deliveries: tuple[NewDelivery, ...] = ()
-    change: StateChange | None = None
+    policy: Policy | None = None
+    changes: tuple[StateChange, ...] = ()
+    overtaken: Overtaken | None = None
     faults: tuple[Fault, ...] = ()
 
 

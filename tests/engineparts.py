@@ -135,6 +135,7 @@ class FakeStore:
         self.postponed = []
         self.handed_over = []
         self.states = {}
+        self.silences = ()
         self.reads = 0
         self.before_record = None
         self.unavailable = 0
@@ -154,19 +155,22 @@ class FakeStore:
         await asyncio.sleep(0)
         return min((due_at for _, due_at in self.open.values()), default=None)
 
-    async def policy_state(self, workspace, rule, key):
+    async def policy_state(self, workspace, rule, policy, key):
         await asyncio.sleep(0)
-        return self.states.get((workspace, rule, key))
+        return self.states.get((workspace, rule, policy, key))
+
+    async def active_silences(self, _at):
+        return self.silences
 
     async def record(self, evaluation):
         self._fail()
         if self.before_record is not None:
             await self.before_record(evaluation)
         await asyncio.sleep(0)
-        changes = [decision.change for decision in evaluation.decisions if decision.change]
-        if any(self.states.get((c.workspace, c.rule, c.key)) is not c.old for c in changes):
+        changes = [change for decision in evaluation.decisions for change in decision.changes]
+        if any(self.states.get((c.workspace, c.rule, c.policy, c.key)) != c.old for c in changes):
             return Recorded.CHANGED
-        self.states.update({(c.workspace, c.rule, c.key): c.new for c in changes})
+        self.states.update({(c.workspace, c.rule, c.policy, c.key): c.new for c in changes})
         self.open.pop(evaluation.event.seq, None)
         self.recorded.append(evaluation)
         return Recorded.WRITTEN

@@ -99,6 +99,7 @@ def a_delivery_row(name: str, **fields: Any) -> Values:
         "reason": None,
         "detail": "",
         "replay": "",
+        "silence": "",
     }
     assert set(fields) <= set(row)
     return tuple({**row, **fields}.values())
@@ -140,7 +141,11 @@ def fill(url: str, events: int) -> int:
         _put(connection, "snapshots", [(seq, "/v2/t", 0, NOW, 200, '{"a":1}', None) for seq in some if seq % 2])
         _put(connection, "deliveries", [a_delivery_row(an_id(seq), event_id=f"e{seq}") for seq in some])
         _put(connection, "attempts", [(an_id(seq), 1, NOW, NOW + 5, True, None, 200, "250 ok") for seq in some])
-        _put(connection, "policy_states", [("acme", "low", f"a-{seq}", bool(seq % 3), NOW) for seq in some if seq % 4])
+        _put(
+            connection,
+            "policy_states",
+            [("acme", "low", "fire", f"a-{seq}", str(seq % 3 > 0).lower(), NOW, None) for seq in some if seq % 4],
+        )
         quarter = [seq for seq in some if seq % 4 == 0]
         _put(connection, "failures", [_a_failure_row(seq) for seq in quarter])
     return size(url)
@@ -221,7 +226,15 @@ def fill_awkwardly(url: str) -> None:
             "attempts",
             [(f"dlv_{word}", n, -1, -1, n == 2, None, None, word) for word in _WORDS for n in (1, 2)],
         )
-        _put(connection, "policy_states", [(one, two, "k", one < two, -NOW) for one in _WORDS for two in _WORDS])
+        _put(
+            connection, "policy_states", [(one, two, "fire", "k", two, -NOW, None) for one in _WORDS for two in _WORDS]
+        )
+        ends = (NOW, -1, 2**62)
+        _put(
+            connection,
+            "silences",
+            [(w, "{}", NOW, end, "hold", w, w, -NOW) for w, end in zip(_WORDS, ends * 9, strict=False)],
+        )
         _put(connection, "failures", [_a_failure_row(5), _a_failure_row(6, told_at=-1, detail="\\u0000", channel="")])
 
 

@@ -13,6 +13,7 @@ from fakes import ManualClock
 from sqlalchemy import Connection, Engine, event
 
 from memonotify.errors import Reason
+from memonotify.holding import Hold, Policy
 from memonotify.model import (
     Attempt,
     Branch,
@@ -23,11 +24,14 @@ from memonotify.model import (
     Event,
     Failure,
     FailureKind,
+    Fate,
+    Matchers,
     NewDelivery,
     Notification,
     Outcome,
     Recorded,
     Settlement,
+    Silence,
     delivery_id,
 )
 from memonotify.store import Store
@@ -67,6 +71,17 @@ def a_delivery(
     )
 
 
+def a_held_delivery(silence: str, until: datetime, *, policy: Policy = Policy.SILENCE, **fields: Any) -> NewDelivery:
+    """A delivery that a silence has held back, and that waits for a policy."""
+    hold = Hold(policy=policy, key=silence if policy is Policy.SILENCE else "", until=until)
+    return a_delivery(silence=silence, state=DeliveryState.HELD, due_at=until, hold=hold, **fields)
+
+
+def a_silence(name: str = "sil_a", *, hours: float = 2, at: datetime = START, **fields: Any) -> Silence:
+    values = {"matchers": Matchers(rule=("big",)), "then": Fate.HOLD, "reason": "works", "author": "ana"}
+    return Silence(id=name, starts_at=at, ends_at=at + hours * HOUR, created_at=at, **{**values, **fields})
+
+
 def a_failure(kind: FailureKind = FailureKind.DEAD_LETTER, *, at: datetime = START, **fields: Any) -> Failure:
     values: dict[str, Any] = {
         "workspace": "acme",
@@ -90,7 +105,13 @@ async def stored(store: Store, name: str = "e1", **options: Any) -> Event:
 
 def evaluated(event: Event, *deliveries: NewDelivery, at: datetime = START, **fields: Any) -> Evaluation:
     """Return the evaluation of an event by one rule, with the messages it made."""
-    decision = Decision(rule="big", outcome=Outcome.MATCHED, deliveries=deliveries, change=fields.pop("change", None))
+    decision = Decision(
+        rule="big",
+        outcome=Outcome.MATCHED,
+        deliveries=deliveries,
+        changes=tuple(fields.pop("changes", ())),
+        overtaken=fields.pop("overtaken", None),
+    )
     return Evaluation(event=event, evaluated_at=at, decisions=(decision,), **fields)
 
 

@@ -15,6 +15,8 @@ from aiohttp import web
 
 from memonotify.admin.operations import Filters, Operations
 from memonotify.admin.replaying import order_of
+from memonotify.admin.silences import ids_of
+from memonotify.admin.silences import order_of as silence_order_of
 from memonotify.errors import MemonotifyError, NotFound
 from memonotify.metrics import Metrics
 from memonotify.secret import Secret
@@ -54,16 +56,16 @@ def _since(request: web.Request) -> datetime | None:
     return since
 
 
-def _fetch(request: web.Request) -> bool:
-    fetch = request.query.get("fetch", "false")
-    if fetch not in ("true", "false"):
-        raise _Bad("fetch is true or false")
-    return fetch == "true"
+def _flag(request: web.Request, name: str) -> bool:
+    flag = request.query.get(name, "false")
+    if flag not in ("true", "false"):
+        raise _Bad(f"{name} is true or false")
+    return flag == "true"
 
 
 def _filters(request: web.Request) -> Filters:
     query = request.query
-    _only(request, "state", "rule", "channel", "workspace", "event_id", "since", "limit")
+    _only(request, "state", "rule", "channel", "workspace", "event_id", "silence", "since", "limit")
     limit = query.get("limit", "50")
     if not limit.isdecimal() or not 1 <= int(limit) <= MAX_LIMIT:
         raise _Bad(f"limit is not a number from 1 to {MAX_LIMIT}")
@@ -73,16 +75,21 @@ def _filters(request: web.Request) -> Filters:
         channel=query.get("channel"),
         workspace=query.get("workspace"),
         event_id=query.get("event_id"),
+        silence=query.get("silence"),
         since=_since(request),
         limit=int(limit),
     )
 
 
-async def _selection(request: web.Request) -> dict[str, Any]:
+async def _body(request: web.Request) -> Any:
     try:
-        body = await request.json()
+        return await request.json()
     except ValueError:
         raise _Bad("the body is not JSON") from None
+
+
+async def _selection(request: web.Request) -> dict[str, Any]:
+    body = await _body(request)
     if not isinstance(body, dict) or set(body) - {"ids", "dead", "rule", "channel"}:
         raise _Bad("the body holds ids, or dead with rule and channel, and nothing else")
     ids = body.get("ids", [])
@@ -116,6 +123,10 @@ class Api:
             web.post("/api/deliveries/discard", self._discard),
             web.post("/api/replay", self._replay),
             web.post("/api/reload", self._reload),
+            web.get("/api/silences", self._silences),
+            web.post("/api/silences", self._add_silence),
+            web.post("/api/silences/expire", self._expire_silences),
+            web.delete("/api/silences/{id}", self._expire_silence),
         ]
 
     async def _status(self, _request: web.Request) -> web.Response:
@@ -128,7 +139,10 @@ class Api:
         _only(request, "workspace", "rule", "fetch")
         query = request.query
         story = await self._operations.why_event(
-            request.match_info["id"], workspace=query.get("workspace"), rule=query.get("rule"), fetch=_fetch(request)
+            request.match_info["id"],
+            workspace=query.get("workspace"),
+            rule=query.get("rule"),
+            fetch=_flag(request, "fetch"),
         )
         return _answer(story)
 
@@ -169,11 +183,21 @@ class Api:
         return _answer({"ids": await self._operations.discard(**await _selection(request))})
 
     async def _replay(self, request: web.Request) -> web.Response:
-        try:
-            body = await request.json()
-        except ValueError:
-            raise _Bad("the body is not JSON") from None
-        return _answer(await self._operations.replay(order_of(body)))
+        return _answer(await self._operations.replay(order_of(await _body(request))))
+
+    async def _silences(self, request: web.Request) -> web.Response:
+        _only(request, "ended")
+        return _answer(await self._operations.silences(ended=_flag(request, "ended")))
+
+    async def _add_silence(self, request: web.Request) -> web.Response:
+        return _answer(await self._operations.add_silence(silence_order_of(await _body(request))))
+
+    async def _expire_silences(self, request: web.Request) -> web.Response:
+        return _answer({"silences": await self._operations.expire_silences(ids_of(await _body(request)))})
+
+    async def _expire_silence(self, request: web.Request) -> web.Response:
+        expired = await self._operations.expire_silences([request.match_info["id"]])
+        return _answer(expired[0]) if expired else _refuse(404, "not_found", "There is no such silence in force.")
 
 
 @web.middleware

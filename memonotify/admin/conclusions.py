@@ -115,7 +115,7 @@ def others(event: Event, decisions: Iterable[Decision], rules: Ruleset) -> Json:
             continue
         if rule.mode is Mode.OFF:
             found["off"].append(rule.name)
-        elif not rule.match.fits(event.event_type, event.resource_type, event.workspace):
+        elif rule.report is not None or not rule.match.fits(event.event_type, event.resource_type, event.workspace):
             elsewhere += 1
         else:
             found["to_come" if event.state is EventState.RECEIVED else "not_then"].append(rule.name)

@@ -17,7 +17,7 @@ from memonotify.admin.fetched import fetched
 from memonotify.admin.gist import gist, recipients
 from memonotify.admin.known import Known
 from memonotify.admin.records import attempt_json, delivery_json, event_json, moment_text
-from memonotify.admin.silences import silences
+from memonotify.admin.unspoken import unspoken
 from memonotify.admin.waits import wait_json
 from memonotify.errors import NotFound
 from memonotify.model import (
@@ -30,10 +30,12 @@ from memonotify.model import (
     Event,
     EventState,
     Node,
+    Severity,
     Snapshot,
     Wait,
 )
 from memonotify.rules.values import Rule
+from memonotify.schedules import Schedule
 
 MAX_DECISIONS: Final = 20_000
 """How many decisions of a rule are counted, the newest; more would keep a reader of the store busy for too long."""
@@ -57,6 +59,7 @@ class Records(Protocol):
         self, rule: str, since: datetime, /, *, workspace: str | None = None, limit: int | None = None
     ) -> list[tuple[str, datetime, Decision]]: ...
     async def events_with_messages(self, rule: str, since: datetime, /) -> set[str]: ...
+    async def schedules(self) -> list[Schedule]: ...
     async def deliveries(
         self, *, workspace: str | None = None, event_id: str | None = None, limit: int = 100
     ) -> list[Delivery]: ...
@@ -143,6 +146,7 @@ def _message_json(delivery: Delivery, tries: Sequence[Attempt]) -> Json:
         "detail": discreet(delivery.detail),
         "to": recipients(delivery.payload),
         "gist": gist(delivery.payload),
+        "severity": delivery.payload.get("severity", Severity.INFO),
         "tries": [attempt_json(attempt) for attempt in tries],
         # Counted when it was claimed, and never heard of again: the daemon ended in the middle of it.
         "lost": [n for n in range(1, delivery.attempts + 1) if n not in numbers and n != under_way],
@@ -162,7 +166,7 @@ async def explain_rule(store: Records, known: Known, name: str, *, since: dateti
         names = [one.name for one in known.rules.rules]
         raise NotFound(no_rule(name, names, "and none of that name looked at an event since then"))
     with_messages = await store.events_with_messages(name, since)
-    spoke, reasons = silences(decided, with_messages)
+    spoke, reasons = unspoken(decided, with_messages)
     return {
         "rule": name,
         "since": moment_text(since),
@@ -170,8 +174,25 @@ async def explain_rule(store: Records, known: Known, name: str, *, since: dateti
         "spoke": spoke,
         "cut": len(decided) == MAX_DECISIONS,
         "mode": str(rule.mode) if rule is not None else None,
+        "severity": str(rule.severity) if rule is not None else None,
         "match": _match_json(rule) if rule is not None else None,
         "reasons": reasons,
+        "is_due_by_clock": rule is not None and rule.report is not None,
+        "schedules": [
+            _schedule_json(schedule)
+            for schedule in await store.schedules()
+            if schedule.rule == name and workspace in (None, schedule.workspace)
+        ],
+    }
+
+
+def _schedule_json(schedule: Schedule) -> Json:
+    return {
+        "workspace": schedule.workspace,
+        "due_at": moment_text(schedule.due_at),
+        "try_at": moment_text(schedule.try_at),
+        "attempts": schedule.attempts,
+        "last_at": moment_text(schedule.last_at),
     }
 
 

@@ -22,10 +22,12 @@ class Bank(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
     """What is known beside the store: the rules in force (None: they cannot be told), each workspace's bank, the paths
-    of added resource types, and the workspaces whose bank is taken to be away, with why. `runs`: a daemon tells it."""
+    of added resource types, the workspaces whose bank is taken to be away, with why, and all workspaces (None: they
+    cannot be told). `runs`: a daemon tells it."""
 
     rules: Ruleset | None = None
     banks: Mapping[str, Bank] = field(default_factory=dict)
     resource_types: Mapping[str, str] = field(default_factory=dict)
     away: Mapping[str, str] = field(default_factory=dict)
+    workspaces: tuple[str, ...] | None = None
     runs: bool = False

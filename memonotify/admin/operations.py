@@ -6,7 +6,8 @@ daemon runs. So both answer the same.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import secrets
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol, TypeVar
@@ -18,10 +19,12 @@ from memonotify.admin.known import Known
 from memonotify.admin.records import attempt_json, delivery_json, event_json
 from memonotify.admin.records import moment_text as _moment
 from memonotify.admin.replaying import page_json
+from memonotify.admin.silences import SilenceOrder, demand_names, new_silence, silence_json
 from memonotify.errors import ControlError, StoreError
-from memonotify.model import Attempt, Clock, Delivery, DeliveryState, Event, EventState, Node
+from memonotify.model import Attempt, Clock, Delivery, DeliveryState, Event, EventState, HeldBack, Node, Silence
 from memonotify.past import ReplayOrder, ReplayPage
 from memonotify.store.numbers import ChannelNumbers, Counts, Seen, Space
+from memonotify.store.silences import Expired
 
 _MOST_AT_ONCE: Final = 100_000
 Json = dict[str, Any]
@@ -48,6 +51,7 @@ class Records(Stories, Protocol):
         channel: str | None = None,
         workspace: str | None = None,
         event_id: str | None = None,
+        silence: str | None = None,
         since: datetime | None = None,
         limit: int = 100,
     ) -> list[Delivery]: ...
@@ -63,6 +67,10 @@ class Records(Stories, Protocol):
         channel: str | None = None,
     ) -> list[str]: ...
     async def discard(self, ids: Sequence[str], /) -> list[str]: ...
+    async def silences(self, *, active_at: datetime | None = None) -> list[Silence]: ...
+    async def held_back(self, silence_ids: Sequence[str], /) -> dict[str, HeldBack]: ...
+    async def add_silence(self, silence: Silence, /) -> bool: ...
+    async def expire_silence(self, silence_id: str, at: datetime, /) -> Expired | None: ...
     async def counts(self) -> Counts: ...
     async def channel_stats(self) -> dict[str, ChannelNumbers]: ...
     async def check_writable(self) -> None: ...
@@ -105,6 +113,7 @@ class Filters:
     channel: str | None = None
     workspace: str | None = None
     event_id: str | None = None
+    silence: str | None = None
     since: datetime | None = None
     limit: int = 50
 
@@ -120,12 +129,14 @@ class Operations:
         clock: Clock,
         daemon: Daemon | None,
         replays: Replays | None = None,
+        random_bytes: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         self.store = self._store = store
         self._replays = replays
         self._channels = channels
         self._clock = clock
         self._daemon = daemon
+        self._random_bytes = random_bytes
 
     async def events(self, filters: Filters) -> list[Json]:
         """Return events, newest first."""
@@ -145,6 +156,7 @@ class Operations:
             rule=filters.rule,
             channel=filters.channel,
             event_id=filters.event_id,
+            silence=filters.silence,
             since=filters.since,
             limit=filters.limit,
         )
@@ -191,6 +203,41 @@ class Operations:
             {"name": name, "type": kind, "breaker": breakers.get(name, "unknown"), **_channel_json(numbers.get(name))}
             for name, kind in self._channels.items()
         ]
+
+    async def silences(self, *, ended: bool) -> list[Json]:
+        """Return the silences in force, those that end last first, and with `ended` behind them those that are over."""
+        now = self._clock.now()
+        return await self._silences_json(await self._store.silences(active_at=None if ended else now), now)
+
+    async def add_silence(self, order: SilenceOrder, *, known: Known | None = None) -> Json:
+        """Silence what an order names, from now on; return the silence, with `notes` on what is doubtful in it.
+
+        `known` stands for what the daemon knows, where none runs.
+
+        Raises:
+            ValueError: its end lies in the past, or too far ahead.
+            NotFound: there is no such rule, channel or workspace.
+        """
+        known = self._daemon.known() if self._daemon is not None else known or Known()
+        notes = demand_names(order.matchers, self._channels, known)
+        now = self._clock.now()
+        while True:
+            silence = new_silence(order, now=now, random_bytes=self._random_bytes)
+            if await self._store.add_silence(silence):
+                return {**silence_json(silence, HeldBack(), now=now), "notes": notes}
+
+    async def expire_silences(self, ids: Sequence[str]) -> list[Json]:
+        """End silences now, and send what they hold; return those that were in force. `due` counts what goes on."""
+        now = self._clock.now()
+        expired = [one for name in dict.fromkeys(ids) if (one := await self._store.expire_silence(name, now))]
+        if self._daemon is not None and any(one.released for one in expired):
+            self._daemon.wake(list(self._channels))
+        rows = await self._silences_json([one.silence for one in expired], now)
+        return [{**row, "due": one.released} for row, one in zip(rows, expired, strict=True)]
+
+    async def _silences_json(self, silences: Sequence[Silence], now: datetime) -> list[Json]:
+        counts = await self._store.held_back([silence.id for silence in silences])
+        return [silence_json(silence, counts.get(silence.id, HeldBack()), now=now) for silence in silences]
 
     async def nodes(self) -> list[Json]:
         """Return the nodes on the store; on one that serves a single daemon, that one where it runs."""
@@ -266,6 +313,7 @@ class Operations:
                 await self._store.check_writable()
             except StoreError as error:
                 reasons.insert(0, f"the store cannot be written: {error}")
+        silences = await self._store.silences(active_at=self._clock.now())
         return {
             "well": not reasons,
             "reasons": reasons,
@@ -274,6 +322,7 @@ class Operations:
             "now": _moment(self._clock.now()),
             "backlog": counts.backlog,
             "last_event_at": _moment(counts.last_event_at),
+            "silences": len(silences),
             "free_bytes": None if (space := self._store.space()) is None else space.free_bytes,
             "channels": channels,
             **known,

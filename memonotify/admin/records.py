@@ -49,6 +49,7 @@ def delivery_json(delivery: Delivery) -> Json:
         "detail": delivery.detail,
         "identity": delivery.identity,
         "replay": delivery.replay or None,
+        "silence": delivery.silence or None,
     }
 
 

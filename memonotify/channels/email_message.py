@@ -1,13 +1,15 @@
 """From a payload to a mail: who gets it, and the bytes that go over the wire.
 
-Comes in: `{"to", "cc", "reply_to", "subject", "text", "html", "attach", "recipients"}` and what the channel knows. Goes
-out: a Letter, which renders itself to bytes. The mail channel calls it. The headers are written here rather than by
-`email.message`, at a tenth of the cost, and read back by the standard library's parser: a message whose headers are not
-exactly the ones meant is never sent. Facts: RFC 5322, RFC 3834 (Auto-Submitted).
+Comes in: `{"to", "cc", "reply_to", "subject", "text", "html", "attach", "inline", "severity", "recipients"}` and what
+the channel knows; `inline` are pictures that the HTML shows, in base64. Goes out: a Letter, which renders itself to
+bytes. The mail channel calls it. The headers are written here rather than by `email.message`, at a tenth of the cost,
+and read back by the standard library's parser: a message whose headers are not exactly the ones meant is never sent.
+Facts: RFC 5322, RFC 3834 (Auto-Submitted), RFC 2156 (Importance).
 """
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -16,11 +18,11 @@ from email.utils import format_datetime
 from typing import Any, Final
 from urllib.parse import quote
 
-from memonotify.channels.email_content import Attachment, content
+from memonotify.channels.email_content import Attachment, Picture, content
 from memonotify.channels.header_text import clean
 from memonotify.channels.mailbox import Mailbox, encoded_words, parse_mailbox
 from memonotify.errors import Reason, SendError
-from memonotify.model import Refusal
+from memonotify.model import Refusal, Severity
 from memonotify.templating.messages import annotate
 
 MAX_BYTES: Final = 10 * 1024 * 1024
@@ -54,6 +56,8 @@ class Letter:
     text: str
     html: str | None
     attachments: tuple[Attachment, ...] = ()
+    is_important: bool = False
+    pictures: tuple[Picture, ...] = ()
 
     @property
     def needs_utf8(self) -> bool:
@@ -82,7 +86,7 @@ class Letter:
         return message
 
     def _written(self, *, utf8: bool) -> bytes:
-        content_headers, body = content(self.text, self.html, self.attachments)
+        content_headers, body = content(self.text, self.html, self.attachments, self.pictures)
         headers = [*self._headers(utf8=utf8), *content_headers]
         head = "".join(f"{name}: {value}\r\n" for name, value in headers).encode()
         _check(head, headers)
@@ -107,6 +111,10 @@ class Letter:
         yield "Auto-Submitted", "auto-generated"
         # Exchange answers with absence notes unless told not to; it does not look at the standard's header.
         yield "X-Auto-Response-Suppress", "All"
+        if self.is_important:
+            yield "Importance", "high"
+            # Several mail programs look at this older one alone.
+            yield "X-Priority", "1"
         yield "MIME-Version", "1.0"
 
 
@@ -146,6 +154,16 @@ def address(payload: Mapping[str, Any], letterhead: Letterhead, *, identity: str
         attachments=tuple(
             Attachment(name=str(file["name"]), type=str(file["type"]), content=file["content"])
             for file in payload.get("attach") or ()
+        ),
+        is_important=payload.get("severity") == Severity.CRITICAL,
+        pictures=tuple(
+            Picture(
+                cid=str(file["cid"]),
+                name=str(file["name"]),
+                type=str(file["type"]),
+                content=base64.b64decode(file["content"]),
+            )
+            for file in payload.get("inline") or ()
         ),
     )
 

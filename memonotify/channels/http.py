@@ -1,7 +1,8 @@
 """A receiver over HTTP: JSON or text with the configured method and headers, and Standard Webhooks headers.
 
-Comes in: `{"json": any}` or `{"body": str}`, perhaps `path` and `headers`. Goes out: a Receipt for any 2xx. The
-message's identity is its `webhook-id`, the same on every try, so that the receiver can drop what it has already seen.
+Comes in: `{"json": any}` or `{"body": str}`, perhaps `path`, `headers` and `severity`. Goes out: a Receipt for any 2xx.
+The message's identity is its `webhook-id`, the same on every try, so that the receiver can drop what it has already
+seen.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from memonotify.model import Clock, Receipt
 _FRAMING: Final = frozenset({"content-length", "transfer-encoding", "connection", "te", "trailer", "upgrade", "expect"})
 _PUBLIC: Final = frozenset({"accept", "content-type", "user-agent"})
 _MAX_HEADER: Final = 4096
+_SEVERITY: Final = "x-memonotify-severity"
 
 
 class HttpChannel:
@@ -76,6 +78,8 @@ class HttpChannel:
         """
         content_type, body = _body_of(payload)
         headers = {b"content-type": content_type} | self._headers
+        if payload.get("severity"):
+            headers.update([_encoded(_SEVERITY, str(payload["severity"]))])
         for name, value in (payload.get("headers") or {}).items():
             lowered = name.lower()
             if not is_name(name):

@@ -1,8 +1,9 @@
 """A Slack incoming webhook: `{"text", "blocks"}` posted to the channel's address, which is the credential.
 
-Comes in: a payload with `text` and perhaps `blocks`. Goes out: a Receipt where Slack answers `ok`. What exceeds Slack's
-limits is cut before it is sent (`slack_limits`). Facts: Slack's pages on incoming webhooks and their errors: 400
-`invalid_payload`, 403 `action_prohibited`, 404 `no_service`, 410 `channel_is_archived`, 429 with `Retry-After`.
+Comes in: a payload with `text` and perhaps `blocks` and `severity`. Goes out: a Receipt where Slack answers `ok`.
+What exceeds Slack's limits is cut before it is sent (`slack_limits`). Facts: Slack's pages on incoming webhooks and
+their errors: 400 `invalid_payload`, 403 `action_prohibited`, 404 `no_service`, 410 `channel_is_archived`, 429 with
+`Retry-After`.
 """
 
 from __future__ import annotations

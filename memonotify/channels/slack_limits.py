@@ -1,4 +1,4 @@
-"""Slack's limits on a message; what exceeds one is cut with … so that the message arrives at all.
+"""What is posted to Slack: a message within Slack's limits, what exceeds one cut with …, and a bar for its severity.
 
 Comes in: a payload from a template. Goes out: a new payload within the limits of Slack's Block Kit reference (text
 40,000 characters; 50 blocks; section text 3,000; fields 10 of 2,000; header 150; context 10 elements; actions 25).
@@ -18,11 +18,16 @@ _HEADER_CHARACTERS: Final = 150
 _BUTTON_CHARACTERS: Final = 75
 _LISTS: Final = {"fields": 10, "elements": 10}
 _ACTIONS: Final = 25
+_COLOURS: Final = {"warning": "warning", "critical": "danger"}
 _HALF_ENTITY = re.compile(r"&[a-z]{0,4}\Z")
 
 
 def fit(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is posted: `text` and `blocks` alone, within the limits."""
+    """Return what is posted: `text` and `blocks` within the limits, and a coloured bar below them for a severity.
+
+    The message itself stays out of the attachment, which is the only place for a colour: Slack folds long attachments
+    up, and notifications show the text of the message.
+    """
     message: dict[str, Any] = {}
     if "text" in payload:
         message["text"] = cut(str(payload["text"]), TEXT_CHARACTERS)
@@ -33,6 +38,10 @@ def fit(payload: Mapping[str, Any]) -> dict[str, Any]:
         if len(blocks) > BLOCKS:
             rest = f"… {len(blocks) - BLOCKS + 1} more"
             message["blocks"].append({"type": "context", "elements": [{"type": "plain_text", "text": rest}]})
+    severity = payload.get("severity")
+    if severity in _COLOURS:
+        word = str(severity).capitalize()
+        message["attachments"] = [{"color": _COLOURS[severity], "text": word, "fallback": word}]
     return message
 
 

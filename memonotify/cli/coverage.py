@@ -43,8 +43,9 @@ def _print(found: dict[str, Any]) -> None:
         click.echo(f"  {row['event_type']:<36} {_came(row['count'])}")
     _heading("Rules that never spoke", found["rules"])
     for row in found["rules"]:
-        mode = "" if row["mode"] == "live" else f" ({row['mode']})"
-        click.echo(f"  {row['rule']}{mode}  {row['file']}:{row['line']}")
+        told = [row[name] for name, usual in (("mode", "live"), ("severity", "info")) if row[name] != usual]
+        remark = f" ({', '.join(told)})" if told else ""
+        click.echo(f"  {row['rule']}{remark}  {row['file']}:{row['line']}")
     _heading("Channels that never delivered", found["channels"])
     for name in found["channels"]:
         click.echo(f"  {name}")

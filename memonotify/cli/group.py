@@ -12,11 +12,11 @@ import click
 
 VALUED: Final = frozenset(
     {
-        "--bank", "--channel", "--config", "--coverage-min", "--credentials", "--dir", "--event",
-        "--examples", "--filter", "--format", "--id", "--junit", "--label", "--language", "--limit", "--log-format",
-        "--log-level", "--lookup", "--node", "--port", "--quota", "--repeat", "--resource", "--role",
-        "--rule", "--seed", "--set", "--since", "--speed", "--state", "--to", "--token", "--until",
-        "--webhook", "--workspace", "-c",
+        "--at", "--author", "--bank", "--channel", "--config", "--coverage-min", "--credentials", "--dir", "--event",
+        "--event-type", "--examples", "--field", "--filter", "--for", "--format", "--html", "--id", "--junit",
+        "--label", "--language", "--limit", "--log-format", "--log-level", "--lookup", "--node", "--port", "--quota",
+        "--reason", "--repeat", "--resource", "--role", "--rule", "--seed", "--set", "--silence", "--since", "--speed",
+        "--state", "--then", "--to", "--token", "--until", "--webhook", "--workspace", "-c",
     }
 )  # fmt: skip
 """The options of all commands that take a value: the word behind one is no command, even if it is called like one.

@@ -59,6 +59,7 @@ def events(
 @click.option("--rule", metavar="NAME", help="Only those of this rule.")
 @click.option("--channel", metavar="NAME", help="Only those through this channel.")
 @click.option("--event", "event_id", metavar="ID", help="Only those of this event.")
+@click.option("--silence", metavar="ID", help="Only those that this silence held back.")
 @click.option("--id", "delivery_id", metavar="ID", help="This one, with its message and every attempt, as JSON.")
 @_since
 @_limit
@@ -69,6 +70,7 @@ def deliveries(
     rule: str | None,
     channel: str | None,
     event_id: str | None,
+    silence: str | None,
     delivery_id: str | None,
     since: datetime | None,
     limit: int,
@@ -77,7 +79,15 @@ def deliveries(
     if delivery_id is not None:
         _show(config_path, delivery_id)
         return
-    query = {"state": state, "rule": rule, "channel": channel, "event_id": event_id, "since": since, "limit": limit}
+    query = {
+        "state": state,
+        "rule": rule,
+        "channel": channel,
+        "event_id": event_id,
+        "silence": silence,
+        "since": since,
+        "limit": limit,
+    }
     rows = _list(config_path, "deliveries", query)
     if as_json:
         print_json(rows)

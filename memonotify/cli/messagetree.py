@@ -28,8 +28,11 @@ def message_node(message: Json, moments: Moments, own: Mapping[str, Sequence[str
     text = f"→ {channel}"
     if to:
         text += f" to {', '.join(to[:_MOST_RECIPIENTS])}{more}"
-    if message["branch"] == "resolved":
-        text += " (it is over)"
+    told = ["it is over"] if message["branch"] == "resolved" else []
+    if message["severity"] != "info":
+        told.append(message["severity"])
+    if told:
+        text += f" ({', '.join(told)})"
     if message["gist"]:
         text += f": {message['gist']}"
     state = message["state"]

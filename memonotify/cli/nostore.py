@@ -36,6 +36,10 @@ class NoStore:
         """Return nothing."""
         return []
 
+    async def schedules(self) -> list[Any]:
+        """Return nothing."""
+        return []
+
     async def events_with_messages(self, _rule: str, _since: Any) -> set[str]:
         """Return nothing."""
         return set()
@@ -63,6 +67,22 @@ class NoStore:
     async def discard(self, _ids: Any) -> list[str]:
         """Change nothing."""
         return []
+
+    async def silences(self, **_filters: Any) -> list[Any]:
+        """Return nothing."""
+        return []
+
+    async def held_back(self, _ids: Any) -> dict[str, Any]:
+        """Return nothing."""
+        return {}
+
+    async def add_silence(self, _silence: Any) -> bool:
+        """Refuse: what is not kept is not silenced."""
+        raise StoreUnusable("there is no store yet")
+
+    async def expire_silence(self, _silence_id: str, _at: Any) -> None:
+        """Change nothing."""
+        return
 
     async def extent(self, _selection: Any) -> Extent:
         """Return that there is nothing."""

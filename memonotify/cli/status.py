@@ -46,6 +46,8 @@ def _print(data: dict[str, Any]) -> None:
             click.echo(f"Bank        {workspace['name']}: clock {workspace['clock_offset_s']:+.1f} s")
     click.echo(f"Backlog     {data['backlog']}")
     click.echo(f"Last event  {data['last_event_at'] or 'none yet'}")
+    if data["silences"]:
+        click.echo(f"Silences    {data['silences']} in force: memonotify silence list")
     click.echo("")
     columns = ("name", "type", "breaker", "pending", "sent", "dead", "last_sent_at", "last_reason")
     print_rows(data["channels"], columns, empty="The configuration has no channels.")

@@ -71,7 +71,7 @@ def try_(
         print_json(_json(shown))
     else:
         _print(shown)
-    if send and not asyncio.run(_send(loaded, shown.messages, files)):
+    if send and not asyncio.run(send_all(loaded, shown.messages, files)):
         raise click.exceptions.Exit(1)
 
 
@@ -257,7 +257,8 @@ def _size(size: int | None) -> str:
     return "not fetched without --send" if size is None else f"{size} bytes"
 
 
-async def _send(loaded: Loaded, messages: tuple[NewDelivery, ...], files: Mapping[str, bytes]) -> bool:
+async def send_all(loaded: Loaded, messages: tuple[NewDelivery, ...], files: Mapping[str, bytes]) -> bool:
+    """Send messages, with the bytes of their files by path; return whether all were taken by all."""
     from memonotify.channels.registry import build
     from memonotify.clock import SystemClock
     from memonotify.delivery.enclosures import enclosed

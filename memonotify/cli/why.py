@@ -139,7 +139,7 @@ def _show_event(
 
 
 def _show_rule(asked: _Asked, rule: str, workspace: str | None, since: datetime, *, as_json: bool) -> None:
-    from memonotify.cli.silencetree import rule_tree
+    from memonotify.cli.unspokentree import rule_tree
 
     counts = asked.rule(rule, workspace=workspace, since=since)
     if as_json:

@@ -15,6 +15,7 @@ from typing import Final
 from memonotify.config import checks, sections
 from memonotify.config.channels import read_channels
 from memonotify.config.fields import Fields, Source
+from memonotify.config.hours import read_hours
 from memonotify.config.problems import in_order
 from memonotify.config.references import References
 from memonotify.config.schema import config_schema, shape_faults
@@ -129,6 +130,7 @@ def _config(fields: Fields, path: Path, *, rules_may_be_gone: bool) -> Config:
     folder = path.parent
     channels = read_channels(fields.child("channels"), folder)
     server = sections.read_server(fields.child("server"), folder)
+    timezone = fields.text("timezone", checks.timezone, "Europe/Paris")
     return Config(
         path=path,
         server=server,
@@ -136,7 +138,7 @@ def _config(fields: Fields, path: Path, *, rules_may_be_gone: bool) -> Config:
         store=fields.text("store", lambda text: checks.store_url(text, folder), checks.store_url(_STORE, folder)),
         workspaces=sections.read_workspaces(fields),
         locale=fields.text("locale", checks.locale, "fr_FR"),
-        timezone=fields.text("timezone", checks.timezone, "Europe/Paris"),
+        timezone=timezone,
         channels=channels,
         retry=sections.read_retry(fields.child("retry")),
         on_failure=sections.read_on_failure(
@@ -146,5 +148,6 @@ def _config(fields: Fields, path: Path, *, rules_may_be_gone: bool) -> Config:
         templates=folder / fields.text("templates", checks.printable, "templates"),
         watch=fields.flag("watch"),
         retention_s=sections.read_retention(fields),
+        hours=read_hours(fields.child("hours"), timezone),
         resource_types=sections.read_resource_types(fields.child("resource_types")),
     )

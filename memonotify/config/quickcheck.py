@@ -59,7 +59,7 @@ class _Schemas:
             self._named[name] = self._later(name)
             found: Any = self._root
             for step in name.removeprefix("#/").split("/"):
-                found = found[step]
+                found = found[int(step) if isinstance(found, list) else step]
             self._named[name] = self.check(found)
         return self._named[name]
 

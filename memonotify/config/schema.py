@@ -1,8 +1,8 @@
 """The JSON Schemas, and a Document in, one plain sentence per fault of its shape out.
 
-The schema files serve editors as well (`memonotify schema`). Two keywords in them are ours or an editor's:
-`patternErrorMessage` and `errorMessage` hold the sentence for a value that does not fit, and `x-unavailable` names keys
-that this version does not have yet. Called by the loaders of the configuration and the rules.
+The schema files serve editors as well (`memonotify schema`). Two keywords in them are an editor's:
+`patternErrorMessage` and `errorMessage` hold the sentence for a value that does not fit. Called by the loaders of the
+configuration and the rules.
 """
 
 from __future__ import annotations
@@ -159,11 +159,8 @@ def _unknown_keys(finding: _Finding, document: Document) -> Iterator[Fault]:
         if key in known:
             continue
         path = (*finding.path, key)
-        if key in finding.schema.get("x-unavailable", ()):
-            sentence, hint = f"`{key}` is not available in this version", "remove it"
-        else:
-            sentence = f"unknown key `{_shown(key)}`{_where(finding.path)}"
-            hint = did_you_mean(key, (name for name in known if name not in finding.given)) or _choice(known)
+        sentence = f"unknown key `{_shown(key)}`{_where(finding.path)}"
+        hint = did_you_mean(key, (name for name in known if name not in finding.given)) or _choice(known)
         yield path, document.problem(path, sentence, hint=hint, key=True)
 
 

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
+from memonotify.model import Severity
 from memonotify.secret import Secret
 
 Network = IPv4Network | IPv6Network
@@ -149,6 +150,26 @@ class OnFailure:
     to: tuple[str, ...] = ()
 
 
+DAY_MINUTES: Final = 24 * 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A quiet time that comes again: from `start` to `end`, minutes after midnight, on each of `days` (0 is Monday).
+
+    An `end` beyond `DAY_MINUTES` is on the day after the one that the window belongs to. On the closed days of the
+    calendars in `holidays`, the window holds for the whole day, whatever day of the week it is. `passes` are the
+    severities that it does not keep quiet.
+    """
+
+    days: frozenset[int]
+    timezone: str
+    start: int = 0
+    end: int = DAY_MINUTES
+    holidays: tuple[str, ...] = ()
+    passes: frozenset[Severity] = frozenset()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """A whole configuration. Paths are absolute; `store` is a SQLAlchemy URL with an absolute file."""
@@ -168,6 +189,7 @@ class Config:
     retention_s: float = 90 * 86400.0
     resource_types: Mapping[str, str] = field(default_factory=dict)
     watch: bool = False
+    hours: Mapping[str, tuple[Window, ...]] = field(default_factory=dict)
 
     def workspace(self, name: str) -> Workspace | None:
         """Return the workspace of that name."""

@@ -12,9 +12,9 @@ import random
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
+from memonotify.alarm import Pause
 from memonotify.channels.base import Channel
 from memonotify.config.values import ChannelConfig, Retry
-from memonotify.delivery.alarm import Pause
 from memonotify.delivery.breaker import BreakerState
 from memonotify.delivery.lane import Lane, LaneState
 from memonotify.delivery.surroundings import Bound, Surroundings

@@ -15,8 +15,8 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
+from memonotify.alarm import Alarm, Pause
 from memonotify.config.values import ChannelConfig, OnFailure
-from memonotify.delivery.alarm import Alarm, Pause
 from memonotify.delivery.notices import compose
 from memonotify.errors import StoreError
 from memonotify.logs import logger

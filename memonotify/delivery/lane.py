@@ -22,9 +22,9 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
+from memonotify.alarm import Alarm
 from memonotify.channels.base import Channel
 from memonotify.config.values import ChannelConfig
-from memonotify.delivery.alarm import Alarm
 from memonotify.delivery.breaker import NO_PROBE, Breaker, BreakerState
 from memonotify.delivery.ledger import Ledger
 from memonotify.delivery.outcome import Ended, settlement

@@ -166,7 +166,9 @@ def _described(failure: Failure) -> str:
         head,
         f"  channel: {failure.channel}" if failure.channel else "",
         f"  rule: {failure.rule}",
-        f"  event: {failure.event_id} (workspace {failure.workspace})",
+        f"  event: {failure.event_id} (workspace {failure.workspace})"
+        if failure.event_id
+        else f"  workspace: {failure.workspace}",
         f"  reason: {failure.reason}" + (f", {failure.detail}" if failure.detail else ""),
         f"  at: {failure.at.isoformat(timespec='seconds')}",
         f"  delivery: {failure.delivery_id}" if failure.delivery_id else "",

@@ -8,8 +8,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Final
 
+from memonotify.alarm import Pause
 from memonotify.config.values import Retry
-from memonotify.delivery.alarm import Pause
 from memonotify.headroom import Headroom
 from memonotify.metrics import Metrics
 from memonotify.model import Clock

@@ -17,12 +17,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
+from memonotify.engine.asks import Given, Lookup, Remembered
 from memonotify.engine.contrast import Change, changes, headline
-from memonotify.engine.decide import Given, Remembered, decide
+from memonotify.engine.decide import decide
 from memonotify.engine.enclosing import Enclosure, Proof
 from memonotify.engine.inquiry import RESOURCE_NAME, lookup_name
 from memonotify.engine.lineup import Met, lined_up
 from memonotify.engine.recall import Recall, decides_by, remembered_then, remembers
+from memonotify.holding import Policy
 from memonotify.model import Decision, Delivery, DeliveryState, EventState, Outcome
 from memonotify.past import Extent, Past, Selection
 from memonotify.rules.values import Rule, Ruleset
@@ -137,8 +139,10 @@ class Backtest:
         self._with_api = with_api
         self._examples = examples
         self._decides_by = {rule.name: decides_by(rule) for rule in ruleset.rules}
-        self._memory: dict[tuple[str, str, str], bool] = {}
-        self._reports = {rule.name: Report(rule=rule.name, is_ours=True) for rule in ruleset.rules}
+        self._memory: dict[tuple[str, str, Policy, str], str] = {}
+        # A report is due by the clock: nothing of it can be told from events.
+        ours = (rule.name for rule in ruleset.rules if rule.report is None)
+        self._reports = {name: Report(rule=name, is_ours=True) for name in ours}
         self.events = 0
         self.unevaluated = 0
 
@@ -182,7 +186,8 @@ class Backtest:
             kept = recall.resource()
             is_textless = kept is None
             resource = kept or _without(RESOURCE_NAME, is_needed=_RESOURCE in needed)
-        deciding = decide(rule, event=event, resource=resource, at=event.evaluated_at or event.received_at)
+        at = event.evaluated_at or event.received_at
+        deciding = decide(rule, event=event, resource=resource, at=at, at_once=True)
         answer: Any = None
         while True:
             try:
@@ -192,28 +197,27 @@ class Backtest:
                 self._remember(decision)
                 return _Decided(decision=decision, is_textless=is_textless)
             if isinstance(ask, Remembered):
-                answer = self._remembered(rule, past, ask.key)
+                answer = self._remembered(rule, past, ask)
             elif isinstance(ask, Proof):
                 # That a mail carries a file does not decide whether it goes.
                 answer = recall.proof(ask) or Given(value=Enclosure())
-            else:
+            elif isinstance(ask, Lookup):
                 kept = recall.look_up(ask)
                 is_textless = is_textless or kept is None
                 answer = kept or _without(lookup_name(ask), is_needed=ask.name in needed)
 
-    def _remembered(self, rule: Rule, past: Past, key: str) -> bool | None:
-        place = (past.event.workspace, rule.name, key)
+    def _remembered(self, rule: Rule, past: Past, ask: Remembered) -> str | None:
+        place = (past.event.workspace, rule.name, ask.policy, ask.key)
         if place not in self._memory:
-            then = remembered_then(past, rule.name, key)
+            then = remembered_then(past, rule.name, ask.policy, ask.key)
             if then is None:
                 return None
             self._memory[place] = then
         return self._memory[place]
 
     def _remember(self, decision: Decision) -> None:
-        change = decision.change
-        if change is not None:
-            self._memory[change.workspace, change.rule, change.key] = change.new
+        for change in decision.changes:
+            self._memory[change.workspace, change.rule, change.policy, change.key] = change.new
 
     def _compare(self, report: Report, past: Past, then: list[Delivery], decided: _Decided) -> None:
         decision = decided.decision

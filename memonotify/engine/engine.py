@@ -23,7 +23,7 @@ from prometheus_client import Counter as Metric
 
 from memonotify.config.values import Retry
 from memonotify.engine.backlog import MOST_WAIT_S, Backlog, EventSource
-from memonotify.engine.evaluate import Evaluator, Memory, Work
+from memonotify.engine.evaluate import Evaluator, Hours, Memory, Work
 from memonotify.engine.inquiry import Bank, PutOff
 from memonotify.engine.places import PLACES, Places
 from memonotify.errors import StoreUnavailable
@@ -69,9 +69,10 @@ class Engine:
     For use on one event loop.
 
     `ruleset` is asked once per event, so that a reload takes effect with the next one. `on_deliveries` is told the
-    channels after each transaction that made deliveries, `on_failures` hears of one that has a failed decision. `pause`
-    waits for seconds. Where several nodes share the store, `leads` says whether this one evaluates what must be in
-    order, and the store is looked at every `look_s` seconds for events that nobody has.
+    channels after each transaction that made deliveries, `on_failures` hears of one that has a failed decision,
+    `on_holds` of one with messages that wait. `hours` are the configuration's, by name. `pause` waits for seconds.
+    Where several nodes share the store, `leads` says whether this one evaluates what must be in order, and the store is
+    looked at every `look_s` seconds for events that nobody has.
     """
 
     def __init__(
@@ -88,6 +89,8 @@ class Engine:
         random: Random,
         headroom: Headroom,
         on_failures: Callable[[], None] = lambda: None,
+        on_holds: Callable[[], None] = lambda: None,
+        hours: Mapping[str, Hours] | None = None,
         leads: Callable[[], bool] = lambda: True,
         look_s: float = MOST_WAIT_S,
         concurrency: int = CONCURRENCY,
@@ -98,6 +101,7 @@ class Engine:
         self._retry = retry
         self._on_deliveries = on_deliveries
         self._on_failures = on_failures
+        self._on_holds = on_holds
         self._clock = clock
         self._metrics = metrics
         self._random = random
@@ -107,7 +111,13 @@ class Engine:
         self._leads = leads
         self._backlog = Backlog(store, clock=clock, pause=pause, look_s=look_s)
         self._evaluator = Evaluator(
-            memory=store, banks=banks, resource_types=resource_types, retry=retry, clock=clock, random=random
+            memory=store,
+            banks=banks,
+            resource_types=resource_types,
+            retry=retry,
+            clock=clock,
+            random=random,
+            hours=hours,
         )
         self._places = Places()
         self._headroom = headroom
@@ -134,7 +144,7 @@ class Engine:
     def plan(self, event_type: str, resource_type: str, workspace: str) -> Plan:
         """Say what is to become of an event that comes in, where several nodes share the store."""
         rules = self._ruleset().candidates(event_type, resource_type, workspace)
-        in_order = any(rule.on_change for rule in rules)
+        in_order = any(rule.memories for rule in rules)
         return Plan(keep=self._backlog.has_room and (not in_order or self._leads()), in_order=in_order)
 
     def look(self) -> None:
@@ -219,7 +229,7 @@ class Engine:
             await self._evaluate(event, rules)
 
     async def _evaluate(self, event: Event, rules: tuple[Rule, ...]) -> None:
-        if not self._leads() and any(rule.on_change for rule in rules):
+        if not self._leads() and any(rule.memories for rule in rules):
             await self._with_store(lambda: self._store.hand_over(event))
             self._backlog.done(event)
             return
@@ -356,6 +366,7 @@ class Engine:
         self._evaluated(event.workspace)
         channels: set[str] = set()
         made = failed = 0
+        waits = False
         for decision in evaluation.decisions:
             self._metrics.decisions.labels(decision.rule, decision.outcome).inc()
             if decision.outcome is Outcome.FAILED:
@@ -371,12 +382,15 @@ class Engine:
                 made += 1
                 if delivery.state is DeliveryState.PENDING:
                     channels.add(delivery.notification.channel)
+                waits = waits or delivery.state is DeliveryState.HELD
                 if delivery.notification.render_error:
                     self._metrics.render_errors.labels(decision.rule).inc()
         if channels:
             self._on_deliveries(channels)
         if failed:
             self._on_failures()
+        if waits:
+            self._on_holds()
         self._log.debug(
             "event_evaluated",
             workspace=event.workspace,
@@ -396,4 +410,4 @@ class Engine:
 
 def _waits(rules: Iterable[Rule]) -> bool:
     """Whether the evaluation may wait for the bank, or for an earlier event of the same key."""
-    return any(rule.needs_resource or rule.lookups or rule.on_change or rule.attaches for rule in rules)
+    return any(rule.needs_resource or rule.lookups or rule.memories or rule.attaches for rule in rules)

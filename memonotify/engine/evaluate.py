@@ -9,20 +9,32 @@ later, but never twice, and never without the rest.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
 from typing import Any, Final, Protocol
 
 from memonotify.config.values import Retry
-from memonotify.engine.decide import Given, Lookup, Remembered, decide, early_key
+from memonotify.engine.asks import Ask, Given, Lookup, QuietUntil, Remembered, Silences
+from memonotify.engine.decide import decide, early_key
 from memonotify.engine.enclosing import Proof
 from memonotify.engine.hold import Hold
 from memonotify.engine.inquiry import LEAST_TRIES, Bank, Inquiry, PutOff
 from memonotify.engine.order import Behind, Order, Turn
 from memonotify.errors import Reason
-from memonotify.model import Clock, Decision, Evaluation, Event, Failure, FailureKind, Outcome
+from memonotify.holding import Policy
+from memonotify.model import (
+    Clock,
+    Decision,
+    Evaluation,
+    Event,
+    Failure,
+    FailureKind,
+    Outcome,
+    Severity,
+    Silence,
+)
 from memonotify.rules.values import Rule
 
 MAX_TURN_S: Final = 0.01
@@ -34,9 +46,16 @@ LEAST_BEHIND_S: Final = 0.5
 
 
 class Memory(Protocol):
-    """What is used of the store: the answer remembered for a key, None where it is unknown."""
+    """What is used of the store: what a policy remembers for a key, None where it is nothing; the silences in force."""
 
-    async def policy_state(self, workspace: str, rule: str, key: str) -> bool | None: ...
+    async def policy_state(self, workspace: str, rule: str, policy: Policy, key: str) -> str | None: ...
+    async def active_silences(self, at: datetime) -> Sequence[Silence]: ...
+
+
+class Hours(Protocol):
+    """What is used of the configuration's hours: until when they are quiet, None where they are not."""
+
+    def quiet_until(self, at: datetime, severity: Severity | None = None) -> datetime | None: ...
 
 
 class LookUps(Protocol):
@@ -68,8 +87,10 @@ class Evaluator:
         retry: Retry,
         clock: Clock,
         random: Random,
+        hours: Mapping[str, Hours] | None = None,
     ) -> None:
         self._memory = memory
+        self._hours = hours or {}
         self._banks = banks
         self._resource_types = resource_types
         self._retry = retry
@@ -93,7 +114,7 @@ class Evaluator:
         turns = {
             rule.name: self._order.join(event.workspace, rule.name, event.seq, early_key(rule, event))
             for rule in rules
-            if rule.on_change
+            if rule.memories
         }
         return Work(event=event, rules=rules, inquiry=inquiry, turns=turns)
 
@@ -183,9 +204,10 @@ class Evaluator:
             inquiry=work.inquiry,
             memory=self._memory,
             at=self._clock.now(),
+            hours=self._hours,
             turn=turn,
         )
-        if turn is not None and decision.change is None:
+        if turn is not None and not decision.changes:
             # Nothing to remember: those behind need not wait for the transaction.
             self._order.leave(work.event.workspace, rule.name, turn)
         return decision
@@ -199,7 +221,9 @@ async def conclude(
     inquiry: LookUps,
     memory: Memory,
     at: datetime,
+    hours: Mapping[str, Hours] | None = None,
     turn: Turn | None = None,
+    at_once: bool = False,
 ) -> Decision:
     """Decide one rule, with the bank and the store answering what it asks, in its turn where order matters.
 
@@ -207,7 +231,7 @@ async def conclude(
         PutOff: the bank may give later what the rule needs.
         StoreUnavailable: the store could not say what is remembered.
     """
-    deciding = decide(rule, event=event, resource=resource, at=at)
+    deciding = decide(rule, event=event, resource=resource, at=at, at_once=at_once)
     answer: Any = None
     while True:
         try:
@@ -215,13 +239,31 @@ async def conclude(
         except StopIteration as stop:
             decision: Decision = stop.value
             return decision
-        if isinstance(ask, Remembered):
-            if turn is not None:
-                await turn.decide(ask.key)
-            answer = await memory.policy_state(event.workspace, rule.name, ask.key)
-        elif isinstance(ask, Proof):
-            answer = await inquiry.proof(ask)
-        else:
+        if isinstance(ask, Lookup):
             if turn is not None:
                 await turn.look()
             answer = await inquiry.look_up(ask)
+        elif isinstance(ask, Proof):
+            answer = await inquiry.proof(ask)
+        else:
+            if turn is not None and isinstance(ask, Remembered):
+                await turn.decide(ask.line)
+            answer = await recalled(ask, memory, hours or {}, event.workspace, rule.name, at)
+
+
+async def recalled(
+    ask: Ask, memory: Memory, hours: Mapping[str, Hours], workspace: str, rule: str, at: datetime
+) -> object:
+    """Answer what the store or the configuration knows, of a rule in a workspace.
+
+    Raises:
+        StoreUnavailable: the store could not say.
+    """
+    if isinstance(ask, Remembered):
+        return await memory.policy_state(workspace, rule, ask.policy, ask.key)
+    if isinstance(ask, Silences):
+        return await memory.active_silences(at)
+    if isinstance(ask, QuietUntil):
+        found = hours.get(ask.hours)
+        return None if found is None else found.quiet_until(at, ask.severity)
+    raise TypeError(f"nobody here answers a {type(ask).__name__}")

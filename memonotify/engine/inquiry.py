@@ -14,7 +14,7 @@ from typing import Final, Protocol, TypeVar
 
 from memonotify.catalogue import resource_path
 from memonotify.config.values import Retry
-from memonotify.engine.decide import Given, Lookup
+from memonotify.engine.asks import Given, Lookup
 from memonotify.engine.enclosing import Enclosure, Proof
 from memonotify.engine.hold import Hold
 from memonotify.errors import FetchError, Reason

@@ -6,15 +6,17 @@ the rules' order, with the rendered messages. Nothing is stored, counted or sent
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Protocol
 
-from memonotify.engine.decide import Given, Lookup, context_of
+from memonotify.engine.asks import Given, Lookup
+from memonotify.engine.decide import context_of
 from memonotify.engine.enclosing import Proof
-from memonotify.engine.evaluate import Memory, conclude
-from memonotify.model import Decision, Event, NewDelivery, Outcome
+from memonotify.engine.evaluate import Hours, Memory, conclude
+from memonotify.holding import Policy
+from memonotify.model import Decision, Event, NewDelivery, Outcome, Silence
 from memonotify.rules.values import Rule, Ruleset
 
 _ABSENT = object()
@@ -32,9 +34,13 @@ class Answers(Protocol):
 class NoMemory:
     """A memory that knows no key: what a rule would do the first time."""
 
-    async def policy_state(self, workspace: str, rule: str, key: str) -> bool | None:  # noqa: ARG002 - nothing is known
+    async def policy_state(self, _workspace: str, _rule: str, _policy: Policy, _key: str) -> str | None:
         """Return None."""
         return None
+
+    async def active_silences(self, _at: datetime) -> Sequence[Silence]:
+        """Return none."""
+        return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +84,7 @@ async def preview(
     at: datetime,
     memory: Memory | None = None,
     resource: Given | None = None,
+    hours: Mapping[str, Hours] | None = None,
 ) -> Preview:
     """Decide every rule for an event.
 
@@ -98,7 +105,7 @@ async def preview(
             continue
         noting = _Noting(answers)
         decision = await conclude(
-            rule, event=event, resource=resource, inquiry=noting, memory=memory or NoMemory(), at=at
+            rule, event=event, resource=resource, inquiry=noting, memory=memory or NoMemory(), at=at, hours=hours
         )
         found.append(_previewed(rule, decision, context_of(event, resource.value) | noting.values))
     return Preview(event=event, resource=resource.value, note=resource.note, rules=tuple(found))

@@ -10,11 +10,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from memonotify.catalogue import resource_path
-from memonotify.engine.decide import Given, Lookup
+from memonotify.engine.asks import Given, Lookup
 from memonotify.engine.enclosing import Enclosure, Proof
 from memonotify.engine.inquiry import PROOF_NAME, RESOURCE_NAME, absence, lookup_name, pathless, unasked
-from memonotify.model import Outcome, Snapshot
+from memonotify.holding import Policy
+from memonotify.model import Decision, Outcome, Snapshot
 from memonotify.past import Past
+from memonotify.policies.once import said
 from memonotify.rules.values import Rule
 
 
@@ -58,22 +60,33 @@ def _note(kept: Snapshot, what: str) -> str:
     return "" if kept.reason is None else absence(what, kept.path, kept.reason)
 
 
-def remembered_then(past: Past, rule: str, key: str) -> bool | None:
-    """Return what a rule with `fire: on_change` remembered of a key before it was decided for the event; None where it
-    was not decided then, or by another key. It follows from what was concluded: the rule speaks on a change."""
-    then = next((each for each in past.decisions if each.rule == rule and each.key == key), None)
-    if then is None or not key or then.outcome is Outcome.FAILED:
+def remembered_then(past: Past, rule: str, policy: Policy, key: str) -> str | None:
+    """Return what a rule's policy remembered of a key before it was decided for the event; None where it was not
+    decided then, by another key, or remembered nothing. It follows from what was concluded."""
+    then = next((each for each in past.decisions if each.rule == rule), None)
+    if then is None or then.outcome is Outcome.FAILED:
+        return None
+    if policy is Policy.FIRE:
+        return _answer_then(then, key)
+    if policy is Policy.ONCE and then.policy is Policy.ONCE:
+        return said(past.event.evaluated_at or past.event.received_at)
+    return None
+
+
+def _answer_then(then: Decision, key: str) -> str | None:
+    """A rule with `fire: on_change` speaks on a change."""
+    if not key or then.key != key:
         return None
     if then.outcome is Outcome.UNCHANGED:
-        return True
-    if then.outcome is Outcome.NOT_MATCHED:
-        return False
-    return then.falsehood is not None
+        return "true"
+    if then.outcome is Outcome.NOT_MATCHED or then.falsehood is None:
+        return "false"
+    return "true"
 
 
 def remembers(rules: Iterable[Rule]) -> bool:
     """Whether one of the rules has a memory, so that what was concluded then is worth reading."""
-    return any(rule.on_change for rule in rules)
+    return any(rule.memories for rule in rules)
 
 
 def decides_by(rule: Rule) -> frozenset[str]:
@@ -82,7 +95,8 @@ def decides_by(rule: Rule) -> frozenset[str]:
     What only the messages say is none of them: without it, their text is not known, but that they go is.
     """
     entries = (*rule.notify, *rule.resolved)
-    names = _names((rule.when, rule.key, *(entry.when for entry in entries)))
+    once = None if rule.once is None else rule.once.per
+    names = _names((rule.when, rule.key, once, *(entry.when for entry in entries)))
     while True:
         wider = names | _names(rule.lookups[name] for name in names & rule.lookups.keys())
         if wider == names:

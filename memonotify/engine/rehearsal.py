@@ -13,7 +13,8 @@ from typing import Final
 
 from memonotify.config.values import Config
 from memonotify.engine.testing import decided, event_of
-from memonotify.model import Decision, Event, Fault, Outcome
+from memonotify.model import Branch, Decision, Event, Fault, Outcome
+from memonotify.policies.hours import hours_of
 from memonotify.rules.values import Rule, Ruleset, RuleTest
 
 MAX_DECISIONS: Final = 50_000
@@ -52,6 +53,7 @@ def rehearse(ruleset: Ruleset, config: Config, *, most: int = MAX_DECISIONS) -> 
     found: dict[tuple[str, Fault], RuleFault] = {}
     shown: set[Shown] = set()
     is_whole = True
+    hours = hours_of(config)
     for test in ruleset.tests:
         event = event_of(test, config)
         rules = ruleset.candidates(event.event_type, event.resource_type, event.workspace)
@@ -60,7 +62,7 @@ def rehearse(ruleset: Ruleset, config: Config, *, most: int = MAX_DECISIONS) -> 
             is_whole = False
             rules = tuple(_expected(test, event, by_name))
         for rule in rules:
-            decision, unanswered = decided(rule, event, test)
+            decision, unanswered = decided(rule, event, test, hours)
             if unanswered:
                 continue
             for fault in decision.faults:
@@ -81,7 +83,9 @@ def heads_shown(rule: Rule, decision: Decision) -> Iterator[Head]:
         yield ("when",)
         yield ("key",)
     for message in decision.deliveries:
-        head = (message.branch.value, message.entry)
+        head: Head = (message.branch.value, message.entry)
+        if message.branch is Branch.ESCALATE:
+            head = rule.escalations[message.entry].path[:2]
         if head not in failed and not message.notification.render_error:
             yield head
             yield from (("fetch", name) for name in rule.lookups)

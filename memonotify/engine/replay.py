@@ -18,13 +18,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from random import Random
 from typing import Final, Protocol
 
 from memonotify.catalogue import resource_path
 from memonotify.config.values import Retry
+from memonotify.engine.asks import Given, Lookup
 from memonotify.engine.contrast import headline
-from memonotify.engine.decide import Given, Lookup
 from memonotify.engine.enclosing import Proof
 from memonotify.engine.evaluate import conclude
 from memonotify.engine.inquiry import PROOF_NAME, RESOURCE_NAME, Bank, Inquiry, lookup_name
@@ -32,8 +33,9 @@ from memonotify.engine.lineup import Met, lined_up
 from memonotify.engine.recall import Recall, remembered_then, remembers
 from memonotify.engine.standing import Planned, planned
 from memonotify.errors import RETRIED, Reason
+from memonotify.holding import Policy
 from memonotify.logs import logger
-from memonotify.model import Clock, Decision, Document, Event, EventState, NewDelivery, Outcome
+from memonotify.model import Clock, Decision, Document, Event, EventState, NewDelivery, Outcome, Silence
 from memonotify.past import GOES_OUT, Extent, Past, ReplayedMessage, ReplayOrder, ReplayPage, Selection, Standing
 from memonotify.rules.values import Rule, Ruleset
 
@@ -188,7 +190,14 @@ class Replayer:
     async def _decide(self, rule: Rule, past: Past, answers: _Answers) -> Decision:
         resource = await answers.resource() if rule.needs_resource else Given(value=None)
         return await conclude(
-            rule, event=past.event, resource=resource, inquiry=answers, memory=_Then(past), at=self._clock.now()
+            rule,
+            event=past.event,
+            resource=resource,
+            inquiry=answers,
+            memory=_Then(past),
+            at=self._clock.now(),
+            # A person sends these: they wait for nothing and are gathered with nothing.
+            at_once=True,
         )
 
     async def _write(
@@ -246,8 +255,11 @@ class _Then:
 
     past: Past
 
-    async def policy_state(self, _workspace: str, rule: str, key: str) -> bool | None:
-        return remembered_then(self.past, rule, key)
+    async def policy_state(self, _workspace: str, rule: str, policy: Policy, key: str) -> str | None:
+        return remembered_then(self.past, rule, policy, key)
+
+    async def active_silences(self, _at: datetime) -> Sequence[Silence]:
+        return ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,11 @@ from typing import Final
 
 from memonotify.catalogue import EVENT_TYPES
 from memonotify.config.values import Config
-from memonotify.engine.decide import Given, Lookup, Remembered, decide
+from memonotify.engine.asks import Given, Lookup, QuietUntil, Remembered, Silences
+from memonotify.engine.decide import decide
 from memonotify.engine.enclosing import Enclosure, Proof
 from memonotify.engine.rehearsal import Head, Shown, head_of, heads_shown
+from memonotify.holding import Policy
 from memonotify.model import Branch, Decision, Event, Fault, Mode
 from memonotify.rules.match import fits
 from memonotify.rules.values import Entry, Rule, Ruleset
@@ -62,6 +64,7 @@ def try_samples(
         (rule, workspace)
         for rule in ruleset.rules
         if rule.mode is not Mode.OFF
+        and rule.report is None
         and (workspace := next((w.name for w in config.workspaces if fits(rule.match.workspace, w.name)), None))
     ]
     trials = [_Trial(rule, workspace, samples) for rule, workspace in awake]
@@ -219,7 +222,12 @@ def _decided(rule: Rule, sample: Sample, workspace: str, remembered: bool | None
             decision: Decision = stop.value
             return decision
         if isinstance(ask, Remembered):
-            answer = remembered
+            known = remembered if ask.policy is Policy.FIRE else None
+            answer = None if known is None else str(known).lower()
+        elif isinstance(ask, Silences):
+            answer = ()
+        elif isinstance(ask, QuietUntil):
+            answer = None
         elif isinstance(ask, Proof):
             answer = Given(value=Enclosure())
         elif isinstance(ask, Lookup):

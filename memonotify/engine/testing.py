@@ -18,10 +18,13 @@ from typing import Any, Final
 
 from memonotify.catalogue import EVENT_TYPES, PROVEN_EVENT_TYPES
 from memonotify.config.values import Config
-from memonotify.engine.decide import Given, Lookup, Remembered, decide
+from memonotify.engine.asks import Given, Lookup, QuietUntil, Remembered, Silences
+from memonotify.engine.decide import decide
 from memonotify.engine.enclosing import Enclosure, Proof
 from memonotify.engine.shortfalls import Shortfall, shortfalls
-from memonotify.model import Branch, Decision, Event, NewDelivery, Outcome
+from memonotify.holding import Policy
+from memonotify.model import Branch, Decision, DeliveryState, Event, NewDelivery, Outcome
+from memonotify.policies.hours import Hours, hours_of
 from memonotify.rules.values import Rule, Ruleset, RuleTest
 
 _EVENT_ID: Final = "00000000-0000-4000-8000-000000000001"
@@ -77,7 +80,7 @@ def run_tests(
 def run_test(test: RuleTest, ruleset: Ruleset, config: Config) -> TestResult:
     """Run one test."""
     event = event_of(test, config)
-    running = _Running(test, event)
+    running = _Running(test, event, hours_of(config))
     for rule in ruleset.candidates(event.event_type, event.resource_type, event.workspace):
         running.decide(rule)
     expected = {expectation.get("rule") for expectation in test.expect}
@@ -98,7 +101,7 @@ def run_test(test: RuleTest, ruleset: Ruleset, config: Config) -> TestResult:
 class _Running:
     """One test under way: what its rules have said so far, and why others are silent."""
 
-    def __init__(self, test: RuleTest, event: Event) -> None:
+    def __init__(self, test: RuleTest, event: Event, hours: Mapping[str, Hours]) -> None:
         self.shortfalls: list[Shortfall] = []
         self.notes: list[str] = []
         self.messages: list[NewDelivery] = []
@@ -106,10 +109,11 @@ class _Running:
         self.decided: list[str] = []
         self._test = test
         self._event = event
+        self._hours = hours
 
     def decide(self, rule: Rule) -> None:
         """Add what one rule that matches has to say."""
-        decision, unanswered = decided(rule, self._event, self._test)
+        decision, unanswered = decided(rule, self._event, self._test, self._hours)
         if unanswered:
             self._say_unanswered(rule, unanswered)
             return
@@ -119,9 +123,10 @@ class _Running:
             self.shortfalls.append(Shortfall(kind="error", rule=rule.name, text=text))
             return
         self.decided.append(rule.name)
-        self.messages += decision.deliveries
+        due = _due(decision)
+        self.messages += due
         self.notes += _unproven(decision, self._event)
-        if not decision.deliveries and decision.detail:
+        if not due and decision.detail:
             self.silent[rule.name] = decision.detail
 
     def _say_unanswered(self, rule: Rule, unanswered: list[Lookup]) -> None:
@@ -166,7 +171,7 @@ def _event_type(resource_type: Any) -> str:
     return next((event for event, resource in EVENT_TYPES.items() if resource == resource_type), _UNKNOWN)
 
 
-def decided(rule: Rule, event: Event, test: RuleTest) -> tuple[Decision, list[Lookup]]:
+def decided(rule: Rule, event: Event, test: RuleTest, hours: Mapping[str, Hours]) -> tuple[Decision, list[Lookup]]:
     """Decide with the test's answers; also return the look-ups that it has no answer for."""
     deciding = decide(rule, event=event, resource=Given(value=test.resource), at=event.received_at)
     unanswered: list[Lookup] = []
@@ -176,8 +181,8 @@ def decided(rule: Rule, event: Event, test: RuleTest) -> tuple[Decision, list[Lo
             ask = deciding.send(answer)
         except StopIteration as stop:
             return stop.value, unanswered
-        if isinstance(ask, Remembered):
-            answer = test.remembered(rule.name, ask.key)
+        if isinstance(ask, Remembered | Silences | QuietUntil):
+            answer = _recalled(ask, rule, event, test, hours)
             continue
         if isinstance(ask, Proof):
             is_there = test.lookups.get(ask.path, True) is not None
@@ -188,6 +193,19 @@ def decided(rule: Rule, event: Event, test: RuleTest) -> tuple[Decision, list[Lo
         answer = Given(value=test.lookups.get(ask.name, test.lookups.get(ask.path)))
 
 
+def _recalled(
+    ask: Remembered | Silences | QuietUntil, rule: Rule, event: Event, test: RuleTest, hours: Mapping[str, Hours]
+) -> object:
+    """Answer what a test may say of earlier; nobody has silenced anything in it."""
+    if isinstance(ask, Silences):
+        return ()
+    if isinstance(ask, QuietUntil):
+        found = hours.get(ask.hours)
+        return None if found is None else found.quiet_until(event.received_at, ask.severity)
+    answer = test.remembered(rule.name, ask.key) if ask.policy is Policy.FIRE else None
+    return None if answer is None else str(answer).lower()
+
+
 def _foreign_keys(rule: Rule, decision: Decision, test: RuleTest) -> list[str]:
     """Say where `state` speaks of keys, and none of them is the event's: a slip of the pen, more often than not."""
     keys = test.state.get(rule.name)
@@ -195,6 +213,17 @@ def _foreign_keys(rule: Rule, decision: Decision, test: RuleTest) -> list[str]:
         return []
     named = ", ".join(f"`{key}`" for key in keys)
     return [f"rule {rule.name} has the key `{decision.key}` for this event; `state` gives answers for {named}"]
+
+
+def _due(decision: Decision) -> tuple[NewDelivery, ...]:
+    """Return the messages that go, now or when their wait is over. A rule in the shadow is tested as if it spoke."""
+    if decision.policy is Policy.MODE:
+        return decision.deliveries
+    return tuple(
+        new
+        for new in decision.deliveries
+        if new.state is not DeliveryState.SUPPRESSED and new.branch is not Branch.ESCALATE
+    )
 
 
 def _unproven(decision: Decision, event: Event) -> list[str]:

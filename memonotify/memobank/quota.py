@@ -62,6 +62,13 @@ class Quota:
             return _LOOK_AGAIN_S if self._in_flight else 0.0
         return max(self._resets_at - now, 0.001)
 
+    def spare_wait_s(self, now: float, kept: float) -> float:
+        """Return the seconds until a call may go that leaves the part `kept` (0 to 1) of a window's quota to others."""
+        self._roll(now)
+        if self.remaining is None or self.limit is None or self.remaining > self.limit * kept:
+            return 0.0
+        return 0.0 if self._resets_at is None else max(self._resets_at - now, 0.001)
+
     def begin(self) -> None:
         """Count a call that goes out."""
         self._in_flight += 1

@@ -28,7 +28,13 @@ def covered(ruleset: Ruleset, config: Config, seen: Mapping[str, Any]) -> dict[s
     return {
         "event_types": sorted(unhandled, key=lambda row: (-int(str(row["count"])), str(row["event_type"]))),
         "rules": [
-            {"rule": rule.name, "mode": str(rule.mode), "file": rule.file, "line": rule.line}
+            {
+                "rule": rule.name,
+                "mode": str(rule.mode),
+                "severity": str(rule.severity),
+                "file": rule.file,
+                "line": rule.line,
+            }
             for rule in ruleset.rules
             if rule.name not in spoke
         ],

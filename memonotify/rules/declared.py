@@ -19,3 +19,4 @@ class Declared:
     channels: frozenset[str]
     lookups: frozenset[str]
     on_change: bool = False
+    is_report: bool = False

@@ -8,8 +8,10 @@ from typing import Any
 from memonotify.config.suggest import did_you_mean
 from memonotify.config.values import Config
 from memonotify.errors import CompileError, Problem
+from memonotify.rules import reports
 from memonotify.rules.addressing import addressing_problems
 from memonotify.rules.faults import (
+    ALWAYS_KNOWN,
     Compiled,
     compile_problem,
     field_problems,
@@ -28,7 +30,10 @@ EVERY_FIELD = frozenset[str]().union(*FIELDS.values())
 
 
 class EntryReader:
-    """Reads one entry. `problems` and `notes` hold what was found, `parts` each text and expression with its path."""
+    """Reads one entry. `problems` and `notes` hold what was found, `parts` each text and expression with its path.
+
+    `more` are names that only the message's texts know, such as `events` in a group.
+    """
 
     def __init__(
         self,
@@ -38,6 +43,9 @@ class EntryReader:
         config: Config,
         templates: Templates,
         lookups: frozenset[str],
+        more: frozenset[str] = frozenset(),
+        *,
+        is_report: bool = False,
     ) -> None:
         self.problems: list[Problem] = []
         self.notes: list[Problem] = []
@@ -48,11 +56,15 @@ class EntryReader:
         self._config = config
         self._templates = templates
         self._lookups = lookups
+        self._more = more
+        self._is_report = is_report
+        self._known = reports.KNOWN if is_report else ALWAYS_KNOWN
 
-    def entry(self, index: int, *, rule: str, description: str) -> Entry | None:
+    def entry(self, index: int, *, rule: str, description: str, path: DataPath = ()) -> Entry | None:
         """Read all of the entry, so that every problem in it is found; return it where there is none.
 
-        `rule` and `description` stand in a message that says nothing of its own.
+        `rule` and `description` stand in a message that says nothing of its own; `path` is where it stands within the
+        rule.
         """
         when = self._when()
         name = self._data.get("channel")
@@ -75,6 +87,7 @@ class EntryReader:
             when=when,
             message=message,
             attach=attachments(self._data),
+            path=path,
         )
 
     def _when(self) -> Expression | None:
@@ -91,9 +104,10 @@ class EntryReader:
         return when
 
     def _message(self, channel_type: str, rule: str, description: str) -> Message | None:
+        data = reports.with_form(channel_type, self._data) if self._is_report else self._data
         fields = {
             name: value
-            for name, value in self._data.items()
+            for name, value in data.items()
             if name in FIELDS[channel_type] and not self._document.is_spoiled((*self._path, name))
         }
         try:
@@ -103,7 +117,8 @@ class EntryReader:
                 fields,
                 rule=rule,
                 description=description,
-                written=lambda path: self._document.written((*self._path, *path)),
+                # What comes from our own form stands in no line of the file.
+                written=lambda path: self._document.written((*self._path, *path)) if path[0] in self._data else "",
             )
         except MessageProblems as found:
             self.problems += [
@@ -111,13 +126,13 @@ class EntryReader:
             ]
             return None
         for path, part in message.parts:
-            self._add((*self._path, *path), part)
+            self._add((*self._path, *path), part, self._more)
             if path == ("html",):
                 self.notes += unescaped_notes(self._document, (*self._path, *path), part)
         return message
 
-    def _add(self, path: DataPath, part: Compiled) -> None:
-        self.problems += name_problems(self._document, path, part, self._lookups)
+    def _add(self, path: DataPath, part: Compiled, more: frozenset[str] = frozenset()) -> None:
+        self.problems += name_problems(self._document, path, part, self._lookups | more, known=self._known)
         for found in field_problems(self._document, path, part):
             (self.notes if found.severity == "note" else self.problems).append(found)
         self.parts.append((path, part))

@@ -114,6 +114,9 @@ class TestReader:
         rule = self._rules.get(name) if isinstance(name, str) else None
         if isinstance(name, str) and rule is None:
             self._no_rule((*path, "rule"), name)
+        if rule is not None and rule.is_report:
+            hint = f"memonotify report {rule.name} shows what it says"
+            self._problem((*path, "rule"), f"rule `{rule.name}` is a report, which no event sets off", hint=hint)
         channels = self._config.channels
         if isinstance(channel, str):
             if channel not in channels:

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 from memonotify.catalogue import EVENT_FIELDS
 from memonotify.config.suggest import did_you_mean
 from memonotify.errors import CompileError, Problem, Severity
+from memonotify.rules import reports
 from memonotify.templating.names import Analysis, Place
 from memonotify.yamlsource import Document
 from memonotify.yamlsource import Path as DataPath
@@ -88,20 +89,25 @@ def _line_of(word: str, text: str, line: int) -> int:
 
 
 def name_problems(
-    document: Document, path: DataPath, compiled: Compiled, lookups: frozenset[str] = frozenset()
+    document: Document,
+    path: DataPath,
+    compiled: Compiled,
+    lookups: frozenset[str] = frozenset(),
+    *,
+    known: frozenset[str] = ALWAYS_KNOWN,
 ) -> list[Problem]:
     """Return a problem for each name in a text that nothing has a value for; `lookups` are the rule's own names."""
-    unknown = compiled.names - ALWAYS_KNOWN - lookups
+    unknown = compiled.names - known - lookups
     if not unknown:
         return []
-    known = sorted(ALWAYS_KNOWN | lookups)
+    listed = sorted(known | lookups)
     return [
         placed(
             document,
             path,
             place,
             f"there is nothing called `{name}` here",
-            hint=did_you_mean(name, known) or shown_names("known", known),
+            hint=did_you_mean(name, listed) or shown_names("known", listed),
         )
         for name, place in compiled.places.items()
         if name in unknown
@@ -117,6 +123,9 @@ def field_problems(document: Document, path: DataPath, compiled: Compiled) -> li
         if name == "workspace" and field not in (*_WORKSPACE_FIELDS, *_METHODS):
             hint = did_you_mean(field, _WORKSPACE_FIELDS) or "a workspace has nothing but its `name`"
             found.append(placed(document, path, place, f"`workspace` has no field `{field}`", hint=hint))
+        elif name == "report" and field not in (*reports.FIELDS, *_METHODS):
+            hint = did_you_mean(field, reports.FIELDS) or shown_names("fields", reports.FIELDS)
+            found.append(placed(document, path, place, f"`report` has no field `{field}`", hint=hint))
         elif name == "event" and field not in (*EVENT_FIELDS, *_METHODS):
             message = f"`event.{field}` is none of the five fields that every event has"
             hint = did_you_mean(field, EVENT_FIELDS) or "ask whether it is there: `is defined` or `| default(…)`"

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from memonotify.config.suggest import closest, did_you_mean
 from memonotify.config.values import Config
 from memonotify.errors import CompileError, Problem
-from memonotify.model import Mode
+from memonotify.model import Mode, Severity
 from memonotify.rules import fieldnotes, notes
 from memonotify.rules.attachments import TELLING, proof_doubt
 from memonotify.rules.declared import Declared
@@ -31,10 +31,13 @@ from memonotify.rules.faults import (
 from memonotify.rules.lookups import source_fault
 from memonotify.rules.match import Match, fits, is_glob
 from memonotify.rules.never import never_holds
+from memonotify.rules.policyreader import PolicyReader
 from memonotify.rules.published import Published
+from memonotify.rules.reports import Report, ReportReader
 from memonotify.rules.values import Entry, Rule
 from memonotify.templating.conditions import Condition
 from memonotify.templating.environment import Escape, Expression, Place, Templates, Text
+from memonotify.templating.groupform import NAMES
 from memonotify.yamlsource import Document
 from memonotify.yamlsource import Path as DataPath
 
@@ -66,13 +69,14 @@ class RuleReader:
         self._name = str(data.get("name"))
         self._description = str(data.get("description") or "")
         self._names = frozenset(self._fetch)
+        self._is_report = "report" in data
 
     def declared(self) -> Declared | None:
         """Return what the rule is called, or None where it has no name."""
         name = self._data.get("name")
         if not isinstance(name, str):
             return None
-        entries = [entry for _, _, entry in (*self._entries("notify"), *self._entries("resolved"))]
+        entries = [entry for place in self._places() for _, _, entry in self._entries(place)]
         return Declared(
             name=name,
             file=self._document.file,
@@ -80,22 +84,37 @@ class RuleReader:
             channels=frozenset(str(entry.get("channel")) for entry in entries),
             lookups=frozenset(self._fetch),
             on_change=self._data.get("fire") == "on_change",
+            is_report=self._is_report,
         )
 
     def rule(self) -> Rule | None:
         """Read all of the rule, so that every problem in it is found; return it where there is none."""
+        report = self._report()
         match = self._match()
         when = self._when()
         lookups = dict(self._lookups())
         key = self._key()
-        notify = tuple(self._messages("notify"))
-        resolved = tuple(self._messages("resolved"))
+        policies = PolicyReader(
+            self._document,
+            self._path,
+            self._data,
+            self._config,
+            compile_text=lambda path: self._compile(path, self._templates.text),
+            read_entries=self._messages,
+        )
+        once, quiet, group, limit = policies.once(match), policies.quiet(), policies.group(), policies.limit()
+        notify = tuple(self._messages(("notify",)))
+        resolved = tuple(self._messages(("resolved",)))
+        escalate = policies.escalate()
         self._check_change()
-        needs_resource = any("resource" in part.names for _, part in self._parts)
+        needs_resource = any(_needs_resource(part) for _, part in self._parts)
         attaching = self._attaching()
+        policies.check(attaching)
+        self.problems += policies.problems
+        self.notes += policies.notes
         self._check_fetch_false(needs_resource=needs_resource, attaching=attaching)
         self._check_attaching(match, attaching)
-        if needs_resource or self._fetch or attaching:
+        if needs_resource or self._fetch or attaching or self._is_report:
             self._check_bank(match)
         self._doubt_fields(match)
         self._doubt_conditions(match)
@@ -116,11 +135,32 @@ class RuleReader:
             needs_resource=needs_resource,
             digest=self._digest(),
             mode=self._mode(),
+            once=once,
+            quiet=quiet,
+            group=group,
+            limit=limit,
+            escalate=escalate,
+            severity=self._severity(),
+            report=report,
         )
+
+    def _report(self) -> Report | None:
+        if not self._is_report:
+            return None
+        reader = ReportReader(self._document, self._path, self._data, timezone=self._config.timezone)
+        report = reader.report()
+        self._data = reader.remaining()
+        self._fetch, self._names = {}, frozenset()
+        self.problems += reader.problems
+        return report
 
     def _mode(self) -> Mode:
         mode = self._data.get("mode")
         return Mode(mode) if mode in set(Mode) else Mode.LIVE
+
+    def _severity(self) -> Severity:
+        severity = self._data.get("severity")
+        return Severity(severity) if severity in set(Severity) else Severity.INFO
 
     def _match(self) -> Match:
         given = self._data.get("match")
@@ -187,21 +227,50 @@ class RuleReader:
             if text is not None:
                 yield name, text
 
-    def _messages(self, branch: str) -> Iterator[Entry]:
-        for index, path, data in self._entries(branch):
-            reader = EntryReader(self._document, path, data, self._config, self._templates, self._names)
-            entry = reader.entry(index, rule=self._name, description=self._description)
+    def _messages(self, place: DataPath, first: int = 0) -> Iterator[Entry]:
+        """Read the messages below a path within the rule, numbered from `first` on."""
+        more = NAMES if self._gathers() else frozenset[str]()
+        for index, path, data in self._entries(place):
+            reader = EntryReader(
+                self._document,
+                path,
+                data,
+                self._config,
+                self._templates,
+                self._names,
+                more,
+                is_report=self._is_report,
+            )
+            within = path[len(self._path) :]
+            entry = reader.entry(first + index, rule=self._name, description=self._description, path=within)
             self.problems += reader.problems
             self.notes += reader.notes
             self._parts += reader.parts
             if entry is not None:
                 yield entry
 
-    def _entries(self, branch: str) -> Iterator[tuple[int, DataPath, dict[str, Any]]]:
-        entries = self._data.get(branch)
+    def _gathers(self) -> bool:
+        quiet = self._data.get("quiet")
+        return "group" in self._data or (isinstance(quiet, dict) and quiet.get("then") == "digest")
+
+    def _entries(self, place: DataPath) -> Iterator[tuple[int, DataPath, dict[str, Any]]]:
+        entries: Any = self._data
+        for step in place:
+            if isinstance(entries, dict):
+                entries = entries.get(step)
+            else:
+                entries = entries[step] if isinstance(entries, list) and isinstance(step, int) else None
         for index, entry in enumerate(entries if isinstance(entries, list) else ()):
             if isinstance(entry, dict):
-                yield index, (*self._path, branch, index), entry
+                yield index, (*self._path, *place, index), entry
+
+    def _places(self) -> list[DataPath]:
+        """Return where the rule's messages stand."""
+        steps = self._data.get("escalate")
+        further: list[DataPath] = [("escalate", "notify")]
+        if isinstance(steps, list):
+            further = [("escalate", at, "notify") for at in range(len(steps))]
+        return [("notify",), ("resolved",), *further]
 
     def _compile(
         self,
@@ -284,8 +353,8 @@ class RuleReader:
         channels = self._config.channels
         return [
             (*path, "attach")
-            for branch in ("notify", "resolved")
-            for _, path, entry in self._entries(branch)
+            for place in self._places()
+            for _, path, entry in self._entries(place)
             if attachments(entry)
             and (channel := channels.get(str(entry.get("channel")))) is not None
             and channel.type == "email"
@@ -333,6 +402,13 @@ class RuleReader:
             # Empty for a text that includes nothing: the data holds it.
             digest.update(part.analysis.digest.encode())
         return digest.hexdigest()
+
+
+def _needs_resource(part: Compiled) -> bool:
+    """Whether a text reads the resource: its own, or that of each event of a group."""
+    if "resource" in part.names or "totals" in part.names:
+        return True
+    return "events" in part.names and any("resource" in path[1:] for path in part.analysis.paths)
 
 
 def _patterns(given: Any) -> tuple[str, ...] | None:

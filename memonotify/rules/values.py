@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from memonotify.model import Mode
+from memonotify.model import Mode, Severity
 from memonotify.rules.index import Index
 from memonotify.rules.match import Match
+from memonotify.rules.policies import Group, Limit, Once, Quiet, Step
+from memonotify.rules.reports import Report
 from memonotify.templating.conditions import Condition
 from memonotify.templating.environment import Expression, Text
 from memonotify.templating.messages import Message
@@ -22,7 +24,7 @@ from memonotify.templating.messages import Message
 class Entry:
     """One message of a rule: its place in the rule's list (from 0), its channel, and when it is due (None: always).
 
-    `attach` names the bank's files that it carries, such as `proof`.
+    `attach` names the bank's files that it carries, such as `proof`. `path` leads to it within the rule.
     """
 
     index: int
@@ -31,6 +33,7 @@ class Entry:
     when: Expression | None
     message: Message
     attach: tuple[str, ...] = ()
+    path: tuple[str | int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +42,8 @@ class Rule:
 
     `lookups` are the API paths under `fetch`, by the name each answer has in expressions and messages; `on_change` with
     `key` speaks only where the answer of `when` changes for a key. `needs_resource` says whether the bank is asked for
-    the event's resource. `digest` changes whenever the rule or a template file it uses directly does.
+    the event's resource. `digest` changes whenever the rule or a template file it uses directly does. One with a
+    `report` looks at no event.
     """
 
     name: str
@@ -56,17 +60,42 @@ class Rule:
     needs_resource: bool
     digest: str
     mode: Mode = Mode.LIVE
+    severity: Severity = Severity.INFO
+    once: Once | None = None
+    quiet: Quiet | None = None
+    group: Group | None = None
+    limit: Limit | None = None
+    escalate: tuple[Step, ...] = ()
+
+    @property
+    def memories(self) -> int:
+        """How many policies of the rule go by what they remember; with any, its events are decided in order."""
+        return self.on_change + (self.once is not None) + (self.limit is not None)
+
+    @property
+    def gathers(self) -> bool:
+        """Whether one of its messages may tell of many events."""
+        return self.group is not None or (self.quiet is not None and self.quiet.then == "digest")
+
+    @property
+    def escalations(self) -> tuple[Entry, ...]:
+        """The messages of all steps of its escalation."""
+        return tuple(entry for step in self.escalate for entry in step.entries)
+
+    report: Report | None = None
 
     def passes_over(self, event_type: str, resource_type: str, workspace: str) -> str:
         """Say why it does not look at an event of these facts; empty where it does."""
         if self.mode is Mode.OFF:
             return "mode: off, so it looks at no event"
+        if self.report is not None:
+            return "a report, which is due by the clock"
         return self.match.misfit(event_type, resource_type, workspace)
 
     @property
     def attaches(self) -> bool:
         """Whether one of its messages carries a file, for which the bank is asked."""
-        return any(entry.attach for entry in (*self.notify, *self.resolved))
+        return any(entry.attach for entry in (*self.notify, *self.resolved, *self.escalations))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,13 +136,15 @@ class Ruleset:
 
     def __post_init__(self) -> None:
         object.__setattr__(
-            self, "_index", Index((rule.match, rule) for rule in self.rules if rule.mode is not Mode.OFF)
+            self,
+            "_index",
+            Index((rule.match, rule) for rule in self.rules if rule.mode is not Mode.OFF and rule.report is None),
         )
 
     def candidates(self, event_type: str, resource_type: str, workspace: str) -> tuple[Rule, ...]:
         """Return the rules whose `match` fits an event of these facts, in their order; their `when` is not asked.
 
-        A rule that is off is none of them.
+        A rule that is off is none of them, nor is a report.
         """
         return self._index.find(event_type, resource_type, workspace)
 

@@ -6,6 +6,7 @@ The demo and tests point channels here. `standin.mailboxpage` shows what came in
 from __future__ import annotations
 
 import asyncio
+import base64
 import email
 import email.policy
 import itertools
@@ -26,6 +27,7 @@ from memonotify.standin.serverlog import SERVER_LOG
 
 MAX_KEPT: Final = 200
 _MAX_BYTES: Final = 10 * 1024 * 1024
+_PICTURES: Final = frozenset({"image/png", "image/jpeg", "image/gif"})
 Kind = Literal["mail", "slack", "http"]
 
 
@@ -151,7 +153,7 @@ class Mailbox:
             headers=tuple((name, str(value)) for name, value in message.items()),
             body=content,
             text=_part(message, "plain"),
-            html=_part(message, "html"),
+            html=_with_pictures(message, _part(message, "html")),
             files=tuple(_files(message)),
         )
         return "250 taken"
@@ -180,6 +182,17 @@ class Mailbox:
 def _part(message: EmailMessage, kind: str) -> str:
     found = message.get_body(preferencelist=(kind,))
     return str(found.get_content()) if found is not None else ""
+
+
+def _with_pictures(message: EmailMessage, html: str) -> str:
+    """Return a mail's HTML with the pictures that it carries within, as a client would show it."""
+    for part in message.walk():
+        name = str(part.get("Content-ID", "")).strip("<> ")
+        content = part.get_payload(decode=True)
+        if name and part.get_content_type() in _PICTURES and isinstance(content, bytes):
+            data = base64.b64encode(content).decode("ascii")
+            html = html.replace(f"cid:{name}", f"data:{part.get_content_type()};base64,{data}")
+    return html
 
 
 def _files(message: EmailMessage) -> Iterator[File]:

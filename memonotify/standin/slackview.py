@@ -74,6 +74,7 @@ _MARKS: Final = tuple(
     (re.compile(rf"(?<![\w{sign}])\{sign}(?=\S)([^{sign}\n]+)(?<=\S)\{sign}(?![\w{sign}])"), rf"<{tag}>\1</{tag}>")
     for sign, tag in (("*", "strong"), ("_", "em"), ("~", "del"))
 )
+_COLOURS: Final = ("good", "warning", "danger")
 _TAG: Final = re.compile(r"<[^>]*>")
 _SPACES: Final = re.compile(r"[ \t\r\n]+")
 _QUOTE: Final = re.compile(r"^&gt; ?(.*)$", re.MULTILINE)
@@ -117,13 +118,22 @@ def title(message: Any) -> str:
 
 
 def draw(message: Any) -> Markup:
-    """Return a message's blocks, or its text where it has none, as HTML."""
+    """Return a message's blocks, or its text where it has none, and its attachments, as HTML."""
     if not isinstance(message, dict):
         return Markup("")
     blocks = _list(message.get("blocks"))
-    if blocks:
-        return Markup("").join(_block(block) for block in blocks)
-    return Markup("<p>{}</p>").format(mrkdwn(str(message.get("text") or "")))
+    body = Markup("").join(_block(block) for block in blocks)
+    if not blocks:
+        body = Markup("<p>{}</p>").format(mrkdwn(str(message.get("text") or "")))
+    return body + Markup("").join(_attachment(one) for one in _list(message.get("attachments")))
+
+
+def _attachment(attachment: Any) -> Markup:
+    if not isinstance(attachment, dict):
+        return Markup("")
+    colour = attachment.get("color")
+    bar = f"bar {colour}" if colour in _COLOURS else "bar"
+    return Markup("<p class='{}'>{}</p>").format(bar, mrkdwn(str(attachment.get("text") or "")))
 
 
 def _decoded(text: str) -> str:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, select, update
 
 from memonotify.model import DeliveryState
-from memonotify.store.tables import deliveries, events, in_state
+from memonotify.store.tables import deliveries, events, gatherings, holds, in_state
 
 
 def hasten(connection: Connection, moments: Sequence[int]) -> list[int]:
@@ -29,4 +29,7 @@ def _hasten(connection: Connection, now: int) -> int:
         .where(in_state(DeliveryState.PENDING), deliveries.c.created_at > now)
         .values(due_at=now, created_at=now)
     )
-    return connection.execute(waiting).rowcount + connection.execute(pending).rowcount
+    ahead = select(deliveries.c.id).where(deliveries.c.state == DeliveryState.HELD.value, deliveries.c.created_at > now)
+    held = update(holds).where(holds.c.delivery_id.in_(ahead), holds.c.due_at > now).values(due_at=now)
+    gathering = update(gatherings).where(gatherings.c.opened_at > now).values(due_at=now)
+    return sum(connection.execute(each).rowcount for each in (waiting, pending, held, gathering))

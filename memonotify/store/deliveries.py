@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Update, bindparam, func, insert, null, select, update
+from sqlalchemy import Connection, Row, Update, bindparam, func, insert, literal_column, null, select, update
 
 from memonotify.errors import Reason
 from memonotify.model import Attempt, Branch, Delivery, DeliveryState, NewDelivery, Settlement
 from memonotify.store import failures as failure_rows
+from memonotify.store import holds
 from memonotify.store.cells import decode, detail, encode, micros, moment, optional_moment, storable
 from memonotify.store.conflicts import insert_new
 from memonotify.store.tables import attempts, deliveries, in_state
@@ -46,6 +47,7 @@ def delivery_row(new: NewDelivery) -> dict[str, Any]:
         "reason": None if new.reason is None else new.reason.value,
         "detail": detail(new.detail or new.notification.render_error),
         "replay": new.replay,
+        "silence": new.silence,
     }
 
 
@@ -275,16 +277,13 @@ def retry(connection: Connection, orders: Sequence[Order]) -> list[list[str]]:
 def discard(connection: Connection, orders: Sequence[Order]) -> list[list[str]]:
     """Give deliveries up that wait or are dead; returns their ids. One that is being sent is left alone."""
     given_up = (_PENDING, DeliveryState.HELD.value, DeliveryState.DEAD.value)
-    return [
-        _obey(
-            connection,
-            order,
-            update(deliveries)
-            .where(deliveries.c.state.in_(given_up))
-            .values(state=DeliveryState.DISCARDED.value, settled_at=order.now),
-        )
-        for order in orders
-    ]
+    done = []
+    for order in orders:
+        statement = update(deliveries).where(deliveries.c.state.in_(given_up))
+        found = _obey(connection, order, statement.values(state=DeliveryState.DISCARDED.value, settled_at=order.now))
+        holds.drop(connection, found)
+        done.append(found)
+    return done
 
 
 def _obey(connection: Connection, order: Order, statement: Update) -> list[str]:
@@ -336,6 +335,9 @@ def listed(
     for column, value in equal.items():
         if value is not None:
             query = query.where(deliveries.c[column] == value)
+    if equal.get("silence") is not None:
+        # In the statement itself, so that the partial index fits.
+        query = query.where(deliveries.c.silence > literal_column("''"))
     if state is not None:
         query = query.where(in_state(state))
     if since is not None:
@@ -408,4 +410,6 @@ def as_delivery(row: Row[Any]) -> Delivery:
         reason=None if row.reason is None else Reason(row.reason),
         detail=row.detail,
         replay=row.replay,
+        told_in=row.told_in,
+        silence=row.silence,
     )

@@ -14,14 +14,17 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, Select, bindparam, func, insert, not_, null, select, update
 
 from memonotify.errors import Reason
-from memonotify.model import Evaluation, Event, EventState, Outcome, Recorded, Snapshot, StateChange, Wait
+from memonotify.holding import Overtaken, StateChange
+from memonotify.model import Evaluation, Event, EventState, Outcome, Recorded, Snapshot, Wait
 from memonotify.store import documents as document_rows
 from memonotify.store import failures as failure_rows
+from memonotify.store import holds as hold_rows
+from memonotify.store import memory
 from memonotify.store import traces as trace_rows
 from memonotify.store.cells import decode, detail, encode, micros, moment, optional_moment, storable
 from memonotify.store.conflicts import insert_new, put
 from memonotify.store.deliveries import delivery_row
-from memonotify.store.tables import decisions, deliveries, events, policy_states, snapshots
+from memonotify.store.tables import decisions, deliveries, events, snapshots
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +39,20 @@ class EvaluationRows:
     snapshots: list[dict[str, Any]]
     documents: list[dict[str, Any]]
     deliveries: list[dict[str, Any]]
+    holds: list[hold_rows.HoldRow]
+    overtaken: list[tuple[Overtaken, int]]
     failures: list[dict[str, Any]]
 
 
 def evaluation_rows(evaluation: Evaluation) -> EvaluationRows:
     """Return the evaluation as `record` takes it."""
     seq = evaluation.event.seq
+    made = [new for decision in evaluation.decisions for new in decision.deliveries]
+    at = micros(evaluation.evaluated_at)
     return EvaluationRows(
         event_seq=seq,
-        evaluated_at=micros(evaluation.evaluated_at),
-        changes=tuple(decision.change for decision in evaluation.decisions if decision.change is not None),
+        evaluated_at=at,
+        changes=tuple(change for decision in evaluation.decisions for change in decision.changes),
         decisions=[
             {
                 "event_seq": seq,
@@ -60,7 +67,9 @@ def evaluation_rows(evaluation: Evaluation) -> EvaluationRows:
         traces=[trace_rows.trace_row(seq, evaluation.decisions)] if evaluation.decisions else [],
         snapshots=[_snapshot_row(seq, position, shot) for position, shot in enumerate(evaluation.snapshots)],
         documents=[document_rows.document_row(seq, document) for document in evaluation.documents],
-        deliveries=[delivery_row(new) for decision in evaluation.decisions for new in decision.deliveries],
+        deliveries=[delivery_row(new) for new in made],
+        holds=[hold_rows.hold_row(new, new.hold) for new in made if new.hold is not None],
+        overtaken=[(each.overtaken, at) for each in evaluation.decisions if each.overtaken is not None],
         failures=[failure_rows.failure_row(failure) for failure in evaluation.failures],
     )
 
@@ -87,22 +96,6 @@ _FOUND: Final = (
 _EVALUATED: Final = (
     update(events).where(events.c.seq == bindparam("event_seq")).values(due_at=null(), evaluated_at=bindparam("at"))
 )
-_POLICY: Final = select(policy_states.c.value).where(
-    policy_states.c.workspace == bindparam("of_workspace"),
-    policy_states.c.rule == bindparam("of_rule"),
-    policy_states.c.key == bindparam("of_key"),
-)
-_NEW_POLICY: Final = insert_new(policy_states).execution_options(preserve_rowcount=True)
-_CHANGE_POLICY: Final = (
-    update(policy_states)
-    .where(
-        policy_states.c.workspace == bindparam("of_workspace"),
-        policy_states.c.rule == bindparam("of_rule"),
-        policy_states.c.key == bindparam("of_key"),
-        policy_states.c.value == bindparam("old"),
-    )
-    .values(value=bindparam("new"), changed_at=bindparam("at"))
-)
 _PUT_SNAPSHOT: Final = put(snapshots)
 _NEW_DELIVERY: Final = insert_new(deliveries)
 _NEW_DECISION: Final = insert(decisions)
@@ -123,7 +116,7 @@ def record(connection: Connection, evaluations: Sequence[tuple[EvaluationRows, s
             results.append(Recorded.WRITTEN)
         elif row.lease != lease:
             results.append(Recorded.LOST)
-        elif _change_all(connection, rows):
+        elif memory.change_all(connection, rows.changes, rows.evaluated_at):
             written[rows.event_seq] = rows
             results.append(Recorded.WRITTEN)
         else:
@@ -131,29 +124,6 @@ def record(connection: Connection, evaluations: Sequence[tuple[EvaluationRows, s
     if written:
         _write(connection, list(written.values()))
     return results
-
-
-def _change_all(connection: Connection, rows: EvaluationRows) -> bool:
-    """Write all changes of remembered answers, or none where one of them is not what the evaluation went by.
-
-    At once, not with the rest of the batch: the next evaluation in it may go by the same key.
-    """
-    if len(rows.changes) < 2:
-        return all(_change(connection, change, rows.evaluated_at) for change in rows.changes)
-    with connection.begin_nested() as savepoint:
-        holds = all(_change(connection, change, rows.evaluated_at) for change in rows.changes)
-        if not holds:
-            savepoint.rollback()
-    return holds
-
-
-def _change(connection: Connection, change: StateChange, at: int) -> bool:
-    names = {"workspace": change.workspace, "rule": storable(change.rule), "key": storable(change.key)}
-    if change.old is None:
-        values = {**names, "value": change.new, "changed_at": at}
-        return connection.execute(_NEW_POLICY, values).rowcount == 1
-    of = {f"of_{name}": value for name, value in names.items()}
-    return connection.execute(_CHANGE_POLICY, {**of, "old": change.old, "new": change.new, "at": at}).rowcount == 1
 
 
 def _write(connection: Connection, written: Sequence[EvaluationRows]) -> None:
@@ -167,14 +137,9 @@ def _write(connection: Connection, written: Sequence[EvaluationRows]) -> None:
     ):
         if found:
             connection.execute(statement, found)
+    hold_rows.add(connection, [row for rows in written for row in rows.holds])
+    hold_rows.overtake(connection, [each for rows in written for each in rows.overtaken])
     failure_rows.add(connection, [row for rows in written for row in rows.failures])
-
-
-def policy_state(connection: Connection, workspace: str, rule: str, key: str) -> bool | None:
-    """Return a policy's remembered answer for a key, None where there is none."""
-    values = {"of_workspace": workspace, "of_rule": storable(rule), "of_key": storable(key)}
-    answer: bool | None = connection.execute(_POLICY, values).scalar()
-    return answer
 
 
 _POSTPONE: Final = (

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, bindparam, func, select
 from memonotify.errors import Reason
 from memonotify.model import DeliveryState, Outcome
 from memonotify.store.cells import micros, optional_moment
-from memonotify.store.tables import decisions, deliveries, events, failures, in_state
+from memonotify.store.tables import decisions, deliveries, events, failures, in_state, schedules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,15 +148,17 @@ def seen(connection: Connection, since: datetime | None) -> Seen:
     """Return what was seen since then, or ever. Reads all of that time: for a person who asks, not for a timer."""
     types = select(events.c.event_type, func.max(events.c.resource_type), func.count()).group_by(events.c.event_type)
     spoke = select(decisions.c.rule).where(decisions.c.outcome == Outcome.MATCHED.value).distinct()
+    reported = select(schedules.c.rule).where(schedules.c.last_at.is_not(None))
     delivered = select(deliveries.c.channel).where(in_state(DeliveryState.SENT)).distinct()
     if since is not None:
         types = types.where(events.c.received_at >= micros(since))
         first = select(func.min(events.c.seq)).where(events.c.received_at >= micros(since)).scalar_subquery()
+        reported = reported.where(schedules.c.last_at >= micros(since))
         spoke = spoke.where(decisions.c.event_seq >= first)
         delivered = delivered.where(deliveries.c.settled_at >= micros(since))
     return Seen(
         event_types=[(row[0], row[1], row[2]) for row in connection.execute(types)],
-        rules=frozenset(connection.scalars(spoke)),
+        rules=frozenset(connection.scalars(spoke)) | frozenset(connection.scalars(reported)),
         channels=frozenset(connection.scalars(delivered)),
     )
 

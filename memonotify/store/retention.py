@@ -11,6 +11,7 @@ from typing import Final
 from sqlalchemy import Connection, and_, delete, exists, not_, or_, select, tuple_
 
 from memonotify.model import DeliveryState
+from memonotify.store import silences
 from memonotify.store.tables import deliveries, events, failures
 
 _PAGE: Final = 500
@@ -24,7 +25,7 @@ def purge(connection: Connection, wishes: Sequence[tuple[int, int]]) -> list[int
     """Remove events received before a moment that are done with, and all that hangs on them; returns how many.
 
     Takes (moment, at most how many). An event stays while it is not evaluated, a delivery of it is open, or a failure
-    of it untold. Deliveries and failures of no event (tests, notices) go by their own age.
+    of it untold. Deliveries and failures of no event (tests, notices) go by their own age, silences by their end.
     """
     return [_purge(connection, before, limit) for before, limit in wishes]
 
@@ -45,6 +46,7 @@ def _purge(connection: Connection, before: int, limit: int) -> int:
     if not seqs:
         # Last, when what is left of that age is little: before, it would read past everything that has an event.
         _purge_eventless(connection, before, limit)
+        silences.purge(connection, before, limit)
     return removed
 
 

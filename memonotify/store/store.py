@@ -20,6 +20,7 @@ from typing import Any, Final, Self, TypeVar
 from sqlalchemy import Connection
 
 from memonotify.errors import StoreError
+from memonotify.holding import Hold, Policy, StateChange
 from memonotify.metrics import Metrics
 from memonotify.model import (
     Attempt,
@@ -32,6 +33,7 @@ from memonotify.model import (
     Event,
     EventState,
     Failure,
+    HeldBack,
     KeptFile,
     NewDelivery,
     Node,
@@ -39,10 +41,13 @@ from memonotify.model import (
     QuotaTold,
     Recorded,
     Settlement,
+    Silence,
     Snapshot,
     Wait,
 )
+from memonotify.openitems import OpenItems
 from memonotify.past import Extent, Past, Selection
+from memonotify.schedules import Made, Realignment, Schedule
 from memonotify.store import (
     budgets,
     clockback,
@@ -50,15 +55,21 @@ from memonotify.store import (
     documents,
     events,
     failures,
+    held,
     history,
+    holds,
+    memory,
     nodes,
     numbers,
+    openings,
     orphans,
     paces,
     quotas,
     retention,
     rulefiles,
+    schedules,
     schema,
+    silences,
     traces,
 )
 from memonotify.store.backend import Backend, EventRow, backend_for, row_of
@@ -68,6 +79,8 @@ from memonotify.store.conflicts import put
 from memonotify.store.numbers import ChannelNumbers, Counts, Seen, Space, Waiting
 from memonotify.store.paces import Portion
 from memonotify.store.readers import Readers
+from memonotify.store.silences import Expired
+from memonotify.store.standing import StandingSilences
 from memonotify.store.tables import probes
 from memonotify.store.writer import Argument, Lane, Result, Writer
 
@@ -101,6 +114,7 @@ class Store:
         self._budgets_opening = asyncio.Lock()
         self._readers: Readers | None = None
         self._leads_until_s = 0.0
+        self._standing = StandingSilences(self._silences_not_over, clock=clock)
         self.lease = secrets.token_hex(8) if self._backend.is_shared else ""
 
     @property
@@ -293,9 +307,95 @@ class Store:
         """
         return await self._write(events.resume, (self._now(), self.is_shared))
 
-    async def policy_state(self, workspace: str, rule: str, key: str) -> bool | None:
-        """Return a policy's remembered answer for a key, None where there is none."""
-        return await self._read(events.policy_state, workspace, rule, key)
+    async def policy_state(self, workspace: str, rule: str, policy: Policy, key: str) -> str | None:
+        """Return what a policy remembers for a key, None where that is nothing."""
+        return await self._read(memory.state, workspace, rule, policy, key)
+
+    async def forget_states(self, *, before: datetime, limit: int = 500) -> int:
+        """Remove what policies remember that expired before a moment; returns how much.
+
+        Call it again while it removes as much as `limit` allows.
+        """
+        return await self._write(memory.forget, (micros(before), limit))
+
+    # What waits for a policy's moment
+
+    async def next_moment(self) -> datetime | None:
+        """Return when the first held delivery or gathering is due, None where nothing waits."""
+        return await self._read(held.next_moment)
+
+    async def due_holds(self, limit: int) -> list[held.Held]:
+        """Return held deliveries whose moment has come, the longest due first; none that wait in gatherings."""
+        return await self._read(held.due, self._clock.now(), limit)
+
+    async def due_gatherings(self, limit: int) -> list[held.Gathering]:
+        """Return gatherings whose moment has come, the longest due first."""
+        return await self._read(held.due_gatherings, self._clock.now(), limit)
+
+    async def close_gatherings(self, gatherings: Sequence[held.Gathering]) -> None:
+        """Let nobody join these any more: who comes now begins another."""
+        await self._write(holds.close, [gathering.seq for gathering in gatherings])
+
+    async def members(self, gathering: held.Gathering, limit: int) -> tuple[int, list[held.Held]]:
+        """Return how many messages a gathering has, and the first of them in order of arrival of their events."""
+        return await self._read(held.members, gathering.seq, limit)
+
+    async def move(
+        self,
+        waiting: held.Held,
+        state: DeliveryState,
+        *,
+        detail: str = "",
+        hold: Hold | None = None,
+        silence: str = "",
+        changes: Sequence[StateChange] = (),
+        gathering: held.Gathering | None = None,
+    ) -> bool:
+        """Move a held delivery on: to be sent, suppressed, or held again by the next policy.
+
+        `gathering` is the one that ends with it, where it is alone in there. False, and nothing written, where it was
+        moved meanwhile, or `changes` go by what is not remembered any more.
+        """
+        now = self._clock.now()
+        row = None if hold is None else holds.hold_again(waiting.delivery, hold, now)
+        return await self._write(
+            holds.move,
+            holds.Move(
+                delivery_id=waiting.delivery.id,
+                from_due=micros(waiting.hold.until),
+                now=micros(now),
+                state=state,
+                detail=detail,
+                silence=silence,
+                hold=row,
+                changes=tuple(changes),
+                gathering=None if gathering is None else gathering.seq,
+            ),
+        )
+
+    async def tell(
+        self, gathering: held.Gathering, new: NewDelivery | None, changes: Sequence[StateChange] = ()
+    ) -> bool:
+        """Write the message that tells a gathering, and end it; its members become TOLD in it.
+
+        Without a message where nobody is left in it. False, and nothing written, where it has ended meanwhile, or
+        `changes` go by what is not remembered any more.
+        """
+        return await self._write(holds.tell, held.telling(gathering, new, tuple(changes), self._clock.now()))
+
+    async def told_events(self, ids: Sequence[str]) -> dict[str, list[str]]:
+        """Return the ids of the events that these messages list, by message."""
+        return await self._read(held.told_events, ids)
+
+    async def events_of_resource(self, workspace: str, resource_id: str) -> list[Event]:
+        """Return the events about a resource, in order of arrival."""
+        return await self._read(held.of_resource, workspace, resource_id)
+
+    async def hold_of(self, delivery_id: str) -> Hold | None:
+        """Return why a delivery waits and until when, None where it does not wait."""
+        return await self._read(held.hold_of, delivery_id)
+
+    # Events, as lists
 
     async def events(
         self,
@@ -449,11 +549,12 @@ class Store:
         channel: str | None = None,
         workspace: str | None = None,
         event_id: str | None = None,
+        silence: str | None = None,
         since: datetime | None = None,
         limit: int = 100,
     ) -> list[Delivery]:
-        """Return deliveries, newest first."""
-        equal = {"rule": rule, "channel": channel, "workspace": workspace, "event_id": event_id}
+        """Return deliveries, newest first; `silence` is the id of the one that held them back."""
+        equal = {"rule": rule, "channel": channel, "workspace": workspace, "event_id": event_id, "silence": silence}
         return await self._read(deliveries.listed, state=state, since=since, limit=limit, equal=equal)
 
     async def delivery(self, delivery_id: str) -> Delivery | None:
@@ -467,6 +568,44 @@ class Store:
     async def tries(self, event: Event) -> list[Attempt]:
         """Return the tries of all deliveries of an event, each delivery's first to last."""
         return await self._read(deliveries.tries_of, event.workspace, event.id)
+
+    # Silences
+
+    async def add_silence(self, silence: Silence) -> bool:
+        """Write a silence, in force when this returns; False, and nothing written, where its id is taken."""
+        try:
+            return await self._write(silences.add, silences.silence_row(silence))
+        finally:
+            self._standing.forget()
+
+    async def expire_silence(self, silence_id: str, at: datetime) -> Expired | None:
+        """End a silence and make due what it holds; None where there is no such one, or it has ended before."""
+        try:
+            return await self._write(silences.expire, (silence_id, micros(at)))
+        finally:
+            self._standing.forget()
+
+    async def active_silences(self, now: datetime) -> tuple[Silence, ...]:
+        """Return the silences in force, from memory: what this store wrote at once, what others wrote within a second.
+
+        For every message that is decided on; `now` is the present moment.
+        """
+        return await self._standing.at(now)
+
+    async def _silences_not_over(self, now: datetime) -> tuple[Silence, ...]:
+        return await self._read(silences.not_over, now)
+
+    async def silences(self, *, active_at: datetime | None = None, limit: int = 10_000) -> list[Silence]:
+        """Return silences, those that end last first; with a moment only those in force then."""
+        return await self._read(silences.listed, active_at=active_at, limit=limit)
+
+    async def silence(self, silence_id: str) -> Silence | None:
+        """Return a silence."""
+        return await self._read(silences.found, silence_id)
+
+    async def held_back(self, silence_ids: Sequence[str]) -> dict[str, HeldBack]:
+        """Return how many messages each silence has held back so far; one that met none is missing."""
+        return await self._read(silences.held_back, tuple(silence_ids))
 
     # Failures
 
@@ -486,6 +625,37 @@ class Store:
     async def last_told_at(self) -> datetime | None:
         """Return when somebody was last told of a failure."""
         return await self._read(failures.last_told_at)
+
+    # What is due by the clock
+
+    async def schedules(self) -> list[Schedule]:
+        """Return what is kept of every job, the earliest first."""
+        return await self._read(schedules.listed)
+
+    async def realign_schedules(self, wish: Realignment) -> None:
+        """Add, change and remove schedules, each only where it is still as it was read."""
+        await self._write(schedules.realign, wish)
+
+    async def put_off_schedule(self, before: Schedule, after: Schedule) -> bool:
+        """Note when a job is tried again; False, and nothing written, where its row is not `before` any more."""
+        return await self._write(schedules.put_off, (before, after))
+
+    async def complete_schedule(self, before: Schedule, after: Schedule | None, made: Made) -> bool:
+        """Write what a job made and when it is due next (None: never), in one transaction.
+
+        False, and nothing written, where its row is not `before` any more: another node was faster, or it changed.
+        """
+        completion = schedules.Completion(
+            before=before,
+            after=after,
+            deliveries=[deliveries.delivery_row(new) for new in made.deliveries],
+            failures=[failures.failure_row(failure) for failure in made.failures],
+        )
+        return await self._write(schedules.complete, completion)
+
+    async def open_items(self, workspace: str, since: datetime) -> OpenItems:
+        """Return what is not done with in a workspace; of wire transfers, those that began to wait since then."""
+        return await self._read(openings.of_workspace, workspace, since)
 
     # The last good versions of rule files
 

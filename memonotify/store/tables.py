@@ -71,6 +71,7 @@ events = Table(
     Column("in_order", Boolean, nullable=False, server_default=false()),
     Index("uq_events_event_id_workspace", "event_id", "workspace", unique=True),
     Index("ix_events_received_at", "received_at"),
+    Index("ix_events_resource", "resource_id", "workspace"),
     _partial("ix_events_open", "lease", "seq", "due_at", where="evaluated_at IS NULL"),
     # A number is never given twice, also where retention has removed the highest: readers go on from the last they saw.
     sqlite_autoincrement=True,
@@ -138,6 +139,11 @@ deliveries = Table(
     Column("reason", Text),
     Column("detail", Text, nullable=False, server_default=""),
     Column("replay", Text, nullable=False, server_default=""),
+    # The message that lists this one, where it is told in another.
+    Column("told_in", Text, nullable=False, server_default=""),
+    _partial("ix_deliveries_told_in", "told_in", where="told_in <> ''"),
+    # The silence that held it back, by its id, also once it went on.
+    Column("silence", Text, nullable=False, server_default=""),
     _partial("ix_deliveries_pending", "channel", "due_at", where="state = 'pending'"),
     _partial("ix_deliveries_sending", "channel", "lease_until", where="state = 'sending'"),
     _partial("ix_deliveries_dead", "created_at", where="state = 'dead'"),
@@ -145,6 +151,7 @@ deliveries = Table(
     Index("ix_deliveries_event", "event_id", "workspace"),
     Index("ix_deliveries_rule", "rule", "created_at"),
     Index("ix_deliveries_channel", "channel", "state", "settled_at"),
+    _partial("ix_deliveries_silence", "silence", "created_at", where="silence > ''"),
 )
 
 
@@ -176,11 +183,54 @@ policy_states = Table(
     metadata,
     Column("workspace", Text, primary_key=True),
     Column("rule", Text, primary_key=True),
+    Column("policy", Text, primary_key=True),
     Column("key", Text, primary_key=True),
-    Column("value", Boolean, nullable=False),
+    Column("value", Text, nullable=False),
     Column("changed_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    _partial("ix_policy_states_expires_at", "expires_at", where="expires_at IS NOT NULL"),
     sqlite_with_rowid=False,
 )
+"""What policies remember, by key."""
+
+gatherings = Table(
+    "gatherings",
+    metadata,
+    Column("seq", _Serial, primary_key=True),
+    # Names the place that messages join; empty once it has ended, so that the next one begins another.
+    Column("open_key", Text, unique=True),
+    Column("workspace", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("branch", Text, nullable=False),
+    Column("entry", Integer, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("policy", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("opened_at", BigInteger, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    Column("size", Integer, nullable=False),
+    Index("ix_gatherings_due_at", "due_at"),
+    sqlite_autoincrement=True,
+)
+"""Messages that will be told in one, while they gather."""
+
+holds = Table(
+    "holds",
+    metadata,
+    Column("delivery_id", Text, ForeignKey("deliveries.id", ondelete="CASCADE"), primary_key=True),
+    Column("workspace", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("policy", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("keys", Text, nullable=False),
+    Column("ending", Text),
+    Column("gathering", BigInteger),
+    Column("due_at", BigInteger, nullable=False),
+    _partial("ix_holds_due_at", "due_at", where="gathering IS NULL"),
+    _partial("ix_holds_gathering", "gathering", where="gathering IS NOT NULL"),
+    Index("ix_holds_key", "policy", "key"),
+)
+"""Why each held delivery waits: alone until its moment, or with others until their gathering's."""
 
 failures = Table(
     "failures",
@@ -216,6 +266,21 @@ rule_files = Table(
     Column("kept_at", BigInteger, nullable=False),
 )
 """The last good version of each node's rule files, with the texts of the templates that they use."""
+
+silences = Table(
+    "silences",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("matchers", Text, nullable=False),
+    Column("starts_at", BigInteger, nullable=False),
+    Column("ends_at", BigInteger, nullable=False),
+    Column("fate", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Index("ix_silences_ends_at", "ends_at"),
+)
+"""What people have silenced, until retention removes what has ended."""
 
 probes = Table(
     "probes",
@@ -266,6 +331,21 @@ quotas = Table(
 )
 """What no node has drawn yet of the bank's quota in the window that ends at `until`. Once that is over, one node at a
 time finds out about the next window, until `trial_until`."""
+
+schedules = Table(
+    "schedules",
+    metadata,
+    Column("workspace", Text, primary_key=True),
+    Column("rule", Text, primary_key=True),
+    # Of what decides its moments: another one means that they are reckoned anew.
+    Column("digest", Text, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    # When it is run for `due_at`: later where that was tried in vain.
+    Column("try_at", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("last_at", BigInteger),
+)
+"""When each rule with a schedule is due next, in each workspace."""
 
 VACUUM: Final = tuple(
     f"ALTER TABLE {name} SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.05)"

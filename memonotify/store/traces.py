@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, select
 
+from memonotify.holding import Policy
 from memonotify.model import Decision, Falsehood, Outcome
 from memonotify.store.cells import detail, micros, moment, storable
 from memonotify.store.conflicts import put
@@ -35,7 +36,8 @@ def pack(decisions: Sequence[Decision]) -> bytes:
 
 
 def _entry(decision: Decision) -> list[Any]:
-    entry: list[Any] = [storable(decision.rule), decision.outcome.value, detail(decision.detail), decision.key]
+    policy = None if decision.policy is None else decision.policy.value
+    entry: list[Any] = [storable(decision.rule), decision.outcome.value, detail(decision.detail), decision.key, policy]
     if decision.falsehood is not None:
         entry += [decision.falsehood.condition, [list(pair) for pair in decision.falsehood.values]]
     return entry
@@ -47,12 +49,13 @@ def unpack(body: bytes) -> list[Decision]:
 
 
 def _decision(entry: Sequence[Any]) -> Decision:
-    rule, outcome, why, key, *falsehood = entry
+    rule, outcome, why, key, policy, *falsehood = entry
     return Decision(
         rule=rule,
         outcome=Outcome(outcome),
         detail=why,
         key=key,
+        policy=None if policy is None else Policy(policy),
         falsehood=Falsehood(condition=falsehood[0], values=tuple((name, value) for name, value in falsehood[1]))
         if falsehood
         else None,

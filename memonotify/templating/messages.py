@@ -2,7 +2,8 @@
 
 Takes the fields as the rule writes them, gives a `Message`; its `render` gives JSON data in the shape that the channel
 sends: email `{to?, cc?, reply_to?, subject, text, html?}`, slack `{text, blocks?}`, http `{json | body, path?,
-headers?}`. The rules' loader compiles, the engine renders, and adds to a mail the files that its `attach` names.
+headers?}`. The rules' loader compiles, the engine renders, adds to a mail the files that its `attach` names, and to
+each message the `severity` of its rule.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from typing import Any, Final
 
 from memonotify.config import checks
 from memonotify.errors import CompileError, MemonotifyError, RenderError
+from memonotify.templating import groupform
 from memonotify.templating.compiled import FieldPath, Part, written
 from memonotify.templating.environment import Escape, Place, Templates, Text, Value, Written
 from memonotify.templating.escaping import slack_text
 from memonotify.templating.facts import as_lines, event_facts, resource_facts
 from memonotify.templating.htmltext import html_to_text
 from memonotify.templating.jsondata import json_data
-from memonotify.templating.plainform import NOTE_HEADER, annotate, one_line, plain_payload, test_payload
+from memonotify.templating.plainform import NOTE_HEADER, annotate, one_line, plain_payload, test_payload, with_severity
 
 __all__ = [
     "FIELDS",
@@ -32,6 +34,7 @@ __all__ = [
     "compile_message",
     "plain_payload",
     "test_payload",
+    "with_severity",
 ]
 
 FIELDS: Final[Mapping[str, frozenset[str]]] = {
@@ -106,7 +109,11 @@ class Message:
         Raises:
             RenderError: a field failed; its name stands first, such as `subject` or `json.cents`.
         """
-        rendered = {name: _rendered(name, field, context) for name, field in self._fields.items()}
+        fields = self._fields
+        if groupform.is_many(context) and self.names.isdisjoint(groupform.NAMES):
+            # Its own words are about one event, and would hide the others.
+            fields = {name: fields[name] for name in _ADDRESSING[self.channel_type] if name in fields}
+        rendered = {name: _rendered(name, field, context) for name, field in fields.items()}
         return _PAYLOADS[self.channel_type](self, rendered, context)
 
     def plain(self, context: Mapping[str, Any], *, error: str, rule: str = "") -> dict[str, Any]:
@@ -134,12 +141,17 @@ class Message:
         return payload
 
     def default_subject(self, context: Mapping[str, Any]) -> str:
-        """Return the title of a message that has none: the rule and the type of the event."""
+        """Return the title of a message that has none: the rule and the type of the event, or how many events."""
+        if groupform.is_many(context):
+            return one_line(groupform.title(self.rule, context, self._templates.filters.money))
         event_type = str((context.get("event") or {}).get("event_type", "event"))
         return one_line(f"{self.rule}: {event_type}" if self.rule else event_type)
 
     def default_text(self, context: Mapping[str, Any]) -> str:
-        """Return the text of a message that has none: the facts of the event, and of the resource if there is one."""
+        """Return the text of a message that has none: the facts of the event, and of the resource if there is one; of
+        many events a line each."""
+        if groupform.is_many(context):
+            return groupform.text(self.rule, self._description, context, self._templates.filters.money)
         workspace = str((context.get("workspace") or {}).get("name", ""))
         resource = resource_facts(context.get("resource"), self._templates.filters.money)
         parts = [
@@ -151,9 +163,18 @@ class Message:
         return "\n\n".join(part for part in parts if part)
 
     def default_json(self, context: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the body of an HTTP message that has none: rule, workspace, event, and the resource if any."""
+        """Return the body of an HTTP message that has none: rule, workspace, event, and the resource if any; or all
+        events with their resources."""
+        if groupform.is_many(context):
+            return groupform.data(self.rule, context)
         facts = {"rule": self.rule, **{name: context.get(name) for name in ("workspace", "event", "resource")}}
         return {name: json_data(value) for name, value in facts.items() if value}
+
+    def default_html(self, context: Mapping[str, Any]) -> str | None:
+        """Return the HTML of a mail that has neither text nor HTML: a table of many events, none of a single one."""
+        if not groupform.is_many(context):
+            return None
+        return groupform.html(self.rule, self._description, context, self._templates.filters.money)
 
 
 def compile_message(
@@ -255,12 +276,16 @@ def _email(message: Message, rendered: Rendered, context: Mapping[str, Any]) -> 
             payload.update(_addressing(name, rendered[name]))
     payload["subject"] = one_line(rendered.get("subject", "")) or message.default_subject(context)
     html = rendered.get("html")
+    if html is None and "text" not in rendered:
+        html = message.default_html(context)
     if html is not None:
         payload["html"] = html
     if "text" in rendered:
         payload["text"] = rendered["text"]
+    elif "html" in rendered and html is not None:
+        payload["text"] = html_to_text(html)
     else:
-        payload["text"] = html_to_text(html) if html is not None else message.default_text(context)
+        payload["text"] = message.default_text(context)
     return payload
 
 

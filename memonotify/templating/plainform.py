@@ -1,4 +1,4 @@
-"""The payloads that need no template: the plain form of a message that failed to render, the test message, the note.
+"""What needs no template: the plain form of a message that failed to render, the test message, note and severity.
 
 Takes facts, gives payloads in the shape of each channel type. The engine sends the plain form so that no alert is lost
 to a template; `messages` re-exports these functions.
@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from markupsafe import escape as escape_html
 
+from memonotify.model import Severity
 from memonotify.templating.escaping import slack_text
 from memonotify.templating.facts import Fact, as_lines, event_facts
 
@@ -50,14 +51,16 @@ def plain_payload(
     data = {"kind": "plain_form", "rule": rule, "error": error, "event": dict(event)}
     if resource is not None:
         data["resource"] = resource
-    return _payload(channel_type, subject=title, text="\n\n".join(part for part in parts if part), data=data)
+    return as_payload(channel_type, subject=title, text="\n\n".join(part for part in parts if part), data=data)
 
 
 def test_payload(channel_type: str, *, channel: str) -> dict[str, Any]:
     """Return the message that `memonotify channel test` sends: marked as a test."""
     title = f"memonotify: test of the channel {channel}"
     text = f"This is a test message of memonotify through the channel {channel}. Nothing happened at the bank."
-    return _payload(channel_type, subject=title, text=text, data={"kind": "test", "channel": channel, "message": text})
+    return as_payload(
+        channel_type, subject=title, text=text, data={"kind": "test", "channel": channel, "message": text}
+    )
 
 
 def annotate(channel_type: str, payload: Mapping[str, Any], note: str) -> dict[str, Any]:
@@ -69,7 +72,13 @@ def annotate(channel_type: str, payload: Mapping[str, Any], note: str) -> dict[s
     return _ANNOTATORS[channel_type](payload, one_line(note))
 
 
-def _payload(channel_type: str, *, subject: str, text: str, data: dict[str, Any]) -> dict[str, Any]:
+def with_severity(payload: Mapping[str, Any], severity: Severity) -> dict[str, Any]:
+    """Return a payload that says its severity, so that its channel can show it; `info` is what none says."""
+    return dict(payload) if severity is Severity.INFO else {**payload, "severity": str(severity)}
+
+
+def as_payload(channel_type: str, *, subject: str, text: str, data: dict[str, Any]) -> dict[str, Any]:
+    """Return a plain text in the shape of a channel's message; an HTTP receiver gets the data instead."""
     if channel_type == "email":
         return {"subject": subject, "text": text}
     if channel_type == "slack":

@@ -56,6 +56,7 @@ def read(tree: nodes.Template) -> Reading:
                     found.fields.setdefault((path[0], path[1]), node.lineno)
         elif isinstance(node, nodes.Filter | nodes.Test):
             found.calls.append(node)
+            found.paths |= _attributes(node)
             asked = _asked(node)
             if asked is not None:
                 found.asked.add(asked)
@@ -88,6 +89,15 @@ def _nodes(tree: nodes.Node) -> Iterator[nodes.Node]:
         node = pending.pop()
         yield node
         pending += list(node.iter_child_nodes())[::-1]
+
+
+def _attributes(node: nodes.Filter | nodes.Test) -> set[DotPath]:
+    """Return the path that `map(attribute="resource.amount")` and its like read of each item, under no name."""
+    return {
+        ("", *each.value.value.split("."))
+        for each in node.kwargs
+        if each.key == "attribute" and isinstance(each.value, nodes.Const) and isinstance(each.value.value, str)
+    }
 
 
 def _asked(node: nodes.Filter | nodes.Test) -> tuple[str, str] | None:

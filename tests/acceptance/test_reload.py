@@ -48,11 +48,12 @@ TWO = RULE.replace("NAME", "first") + RULE.replace("NAME", "second").replace("\n
 async def test_the_command_prints_what_changed_by_rule_with_its_place(make_daemon: MakeDaemon) -> None:
     daemon = await make_daemon(TWO)
     rules = daemon.folder / "rules.yaml"
-    rules.write_text(TWO.replace("second", "third").replace("{rule: first}", "{rule: other}"))
+    changed = TWO.replace("second", "third").replace("{rule: first}", "{rule: other}")
+    rules.write_text(changed.replace("name: third\n", "name: third\n    severity: critical\n"))
     status, out, err = await daemon.run("reload")
     assert (status, err) == (0, "")
     assert out.splitlines() == [
-        f"added    third   {rules}:7",
+        f"added    third   {rules}:7 (critical)",
         f"changed  first   {rules}:3",
         f"removed  second  {rules}:7",
         "2 rules in force.",

@@ -339,3 +339,24 @@ async def test_a_probe_of_a_receiver_that_is_not_there_is_unreachable_and_shows_
         await channel.probe()
     assert caught.value.reason is Reason.UNREACHABLE
     assert not any(secret in "".join(traceback.format_exception(caught.value)) for secret in SECRETS)
+
+
+@pytest.mark.parametrize("severity", [None, "warning", "critical"])
+async def test_a_receiver_learns_how_much_a_message_matters(
+    stage: Stage, channel: Channel, severity: str | None
+) -> None:
+    payload = stage.payload if severity is None else {**stage.payload, "severity": severity}
+    await channel.send(payload, identity="dlv_1")
+    (got,) = stage.server.got  # type: ignore[attr-defined]
+    if stage.config.type == "email":
+        message = email.message_from_bytes(got.content)
+        wanted = ("high", "1") if severity == "critical" else (None, None)
+        assert (message["Importance"], message["X-Priority"]) == wanted
+    elif stage.config.type == "slack":
+        posted = json.loads(got.body)
+        assert posted["text"] == "hello"
+        colours = [one["color"] for one in posted.get("attachments", ())]
+        assert colours == {None: [], "warning": ["warning"], "critical": ["danger"]}[severity]
+    else:
+        assert got.headers.get("x-memonotify-severity") == severity
+        assert json.loads(got.body) == {"cents": 12050}

@@ -190,6 +190,7 @@ async def test_a_rules_silences_are_counted_since_a_moment(store: Store, clock: 
         await store.record(Evaluation(event=event, evaluated_at=START, decisions=(spoke if number == 3 else SILENT,)))
     counts = await explain_rule(store, Known(rules=RULES), "small", since=START, workspace=None)
     assert (counts["looked_at"], counts["spoke"], counts["cut"], counts["mode"]) == (4, 1, False, "live")
+    assert counts["severity"] == "info"
     assert [(one["count"], one["latest_event_id"]) for one in counts["reasons"]] == [(3, "e2")]
     assert "s3cret" not in str(counts)
     ibans = await explain_rule(store, Known(rules=RULES), "ibans", since=START, workspace="acme")

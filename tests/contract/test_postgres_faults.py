@@ -14,8 +14,9 @@ from sqlalchemy import Connection
 from storeparts import a_delivery, an_event, evaluated, stored, until_locks_are_waited_for
 
 from memonotify.errors import StoreError, StoreUnavailable, StoreUnusable
+from memonotify.holding import Policy, StateChange
 from memonotify.metrics import Metrics
-from memonotify.model import Decision, Evaluation, Outcome, Recorded, StateChange
+from memonotify.model import Decision, Evaluation, Outcome, Recorded
 from memonotify.store import Store
 from memonotify.store.writer import _CONFLICT_TRIES
 
@@ -96,7 +97,8 @@ async def test_what_always_meets_another_nodes_transaction_passes(store: Store, 
 
 
 _NEW_ANSWER = (
-    "INSERT INTO policy_states (workspace, rule, key, value, changed_at) VALUES ('acme', %s, 'k', true, 0) "
+    "INSERT INTO policy_states (workspace, rule, policy, key, value, changed_at) "
+    "VALUES ('acme', %s, 'fire', 'k', 'true', 0) "
     "ON CONFLICT DO NOTHING"
 )
 
@@ -105,11 +107,14 @@ async def test_a_deadlock_with_another_node_is_begun_anew_and_nobody_notices(
     store: Store, store_url: str, metrics: Metrics
 ) -> None:
     event = await stored(store)
-    changes = [StateChange(workspace="acme", rule=rule, key="k", old=None, new=True) for rule in ("first", "second")]
+    changes = [
+        StateChange(workspace="acme", rule=rule, policy=Policy.FIRE, key="k", old=None, new="true")
+        for rule in ("first", "second")
+    ]
     evaluation = Evaluation(
         event=event,
         evaluated_at=event.received_at,
-        decisions=tuple(Decision(rule=change.rule, outcome=Outcome.MATCHED, change=change) for change in changes),
+        decisions=tuple(Decision(rule=change.rule, outcome=Outcome.MATCHED, changes=(change,)) for change in changes),
     )
     with psycopg.connect(store_url) as another:
         # It finds the deadlock later, so that it is not the one which gives in.
@@ -120,7 +125,7 @@ async def test_a_deadlock_with_another_node_is_begun_anew_and_nobody_notices(
         await asyncio.to_thread(another.execute, _NEW_ANSWER, ("first",))
         another.rollback()
     assert await recording is Recorded.WRITTEN
-    assert await store.policy_state("acme", "second", "k") is True
+    assert await store.policy_state("acme", "second", Policy.FIRE, "k") == "true"
     assert (metrics.registry.get_sample_value("memonotify_store_errors_total") or 0) >= 1
 
 

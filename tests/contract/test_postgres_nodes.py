@@ -25,7 +25,8 @@ from storeparts import (
     written,
 )
 
-from memonotify.model import Decision, DeliveryState, Evaluation, Event, Node, Outcome, Recorded, StateChange
+from memonotify.holding import Policy, StateChange
+from memonotify.model import Decision, DeliveryState, Evaluation, Event, Node, Outcome, Recorded
 from memonotify.store import Store
 from memonotify.store.nodes import Pulse
 
@@ -119,8 +120,8 @@ async def test_an_event_that_was_adopted_the_first_node_has_lost_and_writes_noth
     clock.advance(LEASE_S)
     await beat(other)
     await other.adopt(10)
-    change = StateChange(workspace="acme", rule="big", key="k", old=None, new=True)
-    whole = evaluated(event, a_delivery(), change=change, failures=(a_failure(),))
+    change = StateChange(workspace="acme", rule="big", policy=Policy.FIRE, key="k", old=None, new="true")
+    whole = evaluated(event, a_delivery(), changes=[change], failures=(a_failure(),))
     assert await store.record(whole) is Recorded.LOST
     await store.mark_evaluated([event], START)
     await store.postpone(event, START + HOUR)
@@ -128,7 +129,7 @@ async def test_an_event_that_was_adopted_the_first_node_has_lost_and_writes_noth
     assert await store.deliveries() == []
     assert await store.decisions(event) == []
     assert await store.untold_failures() == []
-    assert await store.policy_state("acme", "big", "k") is None
+    assert await store.policy_state("acme", "big", Policy.FIRE, "k") is None
     assert await waiting(other) == ["e1"]
     assert await other.record(whole) is Recorded.WRITTEN
 
@@ -347,31 +348,34 @@ async def test_of_a_claim_settled_twice_at_once_one_holds(store: Store, other: S
 # What two nodes do at once
 
 
-async def _flips(node: Store, event: Event) -> tuple[bool | None, bool]:
+async def _flips(node: Store, event: Event) -> tuple[str | None, str]:
     """Turn a remembered answer round by the evaluation of an event, however often another does so in between."""
     while True:
-        old = await node.policy_state("acme", "big", "k")
-        change = StateChange(workspace="acme", rule="big", key="k", old=old, new=not old)
-        recorded = await node.record(evaluated(event, a_delivery(event.id), change=change))
+        old = await node.policy_state("acme", "big", Policy.FIRE, "k")
+        new = "no" if old == "yes" else "yes"
+        change = StateChange(workspace="acme", rule="big", policy=Policy.FIRE, key="k", old=old, new=new)
+        recorded = await node.record(evaluated(event, a_delivery(event.id), changes=[change]))
         if recorded is Recorded.WRITTEN:
-            return old, not old
+            return old, new
 
 
 async def test_no_change_of_a_remembered_answer_is_lost_between_nodes(store: Store, other: Store) -> None:
     work = [(node, await stored(node, f"e{n}-{i}")) for i, node in enumerate((store, other)) for n in range(20)]
     flips = await asyncio.gather(*(_flips(node, event) for node, event in work))
     # Each went by what the one before it left, so there is one more of one direction at the most.
-    assert flips.count((None, True)) == 1
-    assert flips.count((True, False)) == 20
-    assert flips.count((False, True)) == 19
-    assert await store.policy_state("acme", "big", "k") is False
+    assert flips.count((None, "yes")) == 1
+    assert flips.count(("yes", "no")) == 20
+    assert flips.count(("no", "yes")) == 19
+    assert await store.policy_state("acme", "big", Policy.FIRE, "k") == "no"
     assert len(await store.deliveries()) == 40
 
 
 async def test_changes_of_several_answers_at_once_are_whole_on_either_node(store: Store, other: Store) -> None:
     def changing(event: Event, keys: list[str]) -> Evaluation:
-        changes = [StateChange(workspace="acme", rule=key, key="k", old=None, new=True) for key in keys]
-        decisions = tuple(Decision(rule=change.rule, outcome=Outcome.MATCHED, change=change) for change in changes)
+        changes = [
+            StateChange(workspace="acme", rule=key, policy=Policy.FIRE, key="k", old=None, new="true") for key in keys
+        ]
+        decisions = tuple(Decision(rule=change.rule, outcome=Outcome.MATCHED, changes=(change,)) for change in changes)
         return Evaluation(event=event, evaluated_at=START, decisions=decisions)
 
     for n in range(3):

@@ -11,10 +11,22 @@ import psycopg
 import pytest
 from databases import Postgres, database, execute
 from fakes import ManualClock
-from storeparts import START, a_delivery, a_failure, an_event, claimed, evaluated, settled, statements, stored
+from storeparts import (
+    START,
+    a_delivery,
+    a_failure,
+    a_silence,
+    an_event,
+    claimed,
+    evaluated,
+    settled,
+    statements,
+    stored,
+)
 
 from memonotify.errors import Reason
-from memonotify.model import DeliveryState, EventState, FailureKind, Node, StateChange
+from memonotify.holding import Policy, StateChange
+from memonotify.model import DeliveryState, EventState, FailureKind, Node
 from memonotify.store import Store, postgres
 from memonotify.store.backend import backend_for
 from memonotify.store.cells import micros
@@ -44,8 +56,8 @@ SELECT id, 1, 0, 0, true, '' FROM deliveries;
 INSERT INTO failures (kind, workspace, event_id, rule, channel, reason, detail, at, delivery_id, told_at)
 SELECT 'dead_letter', 'acme', 'old' || n, 'rule' || n % 50, 'mail', 'timeout', '', {micros(START)} + n, 'd' || n,
     CASE n % 1000 WHEN 0 THEN NULL ELSE {micros(START)} + n END FROM generate_series(1, {ROWS}) n;
-INSERT INTO policy_states (workspace, rule, key, value, changed_at)
-SELECT 'acme', 'rule' || n % 50, 'k' || n, true, 0 FROM generate_series(1, {ROWS}) n;
+INSERT INTO policy_states (workspace, rule, policy, key, value, changed_at)
+SELECT 'acme', 'rule' || n % 50, 'fire', 'k' || n, 'true', 0 FROM generate_series(1, {ROWS}) n;
 """
 OPEN = ("pending", "sending", "dead")
 BIG = {"events", "decisions", "snapshots", "deliveries", "attempts", "failures", "policy_states"}
@@ -100,9 +112,9 @@ async def _work(store: Store, clock: ManualClock) -> None:
         events=0,
     )
     await store.beat(node, lease_s=20, may_lead=True)
-    change = StateChange(workspace="acme", rule="big", key="k", old=None, new=True)
+    change = StateChange(workspace="acme", rule="big", policy=Policy.FIRE, key="k", old=None, new="true")
     failure = a_failure(FailureKind.DECISION_FAILED, reason=Reason.TEMPLATE)
-    await store.record(evaluated(await stored(store), a_delivery(), change=change, failures=(failure,)))
+    await store.record(evaluated(await stored(store), a_delivery(), changes=[change], failures=(failure,)))
     await store.receive(an_event("free"), keep=False)
     assert await store.adopt(100) == 1
     await store.unevaluated()
@@ -111,7 +123,7 @@ async def _work(store: Store, clock: ManualClock) -> None:
     await store.resume()
     await store.hand_over(await stored(store, "e4"))
     await store.mark_evaluated([await stored(store, "e5")], START)
-    await store.policy_state("acme", "big", "k")
+    await store.policy_state("acme", "big", Policy.FIRE, "k")
     delivery = await claimed(store)
     await store.renew(delivery, lease_s=30)
     await store.settle(settled(delivery, DeliveryState.DEAD, failures=(a_failure(),)))
@@ -126,6 +138,13 @@ async def _work(store: Store, clock: ManualClock) -> None:
     await store.delivery(delivery.id)
     await store.attempts(delivery.id)
     await store.deliveries(event_id="e1", workspace="acme")
+    await store.add_silence(a_silence())
+    await store.active_silences(START)
+    await store.silence("sil_a")
+    await store.silences(active_at=START)
+    await store.held_back(["sil_a", "sil_b"])
+    await store.deliveries(silence="sil_a")
+    await store.expire_silence("sil_a", START)
     await store.deliveries(rule="rule1", limit=10)
     await store.deliveries(state=DeliveryState.DEAD, limit=10)
     await store.events(state=EventState.RECEIVED)

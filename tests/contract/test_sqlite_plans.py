@@ -9,10 +9,23 @@ from datetime import timedelta
 
 import pytest
 from fakes import ManualClock
-from storeparts import START, a_delivery, a_failure, buried, claimed, evaluated, settled, statements, stored, written
+from storeparts import (
+    START,
+    a_delivery,
+    a_failure,
+    a_silence,
+    buried,
+    claimed,
+    evaluated,
+    settled,
+    statements,
+    stored,
+    written,
+)
 
 from memonotify.errors import Reason
-from memonotify.model import DeliveryState, Document, Evaluation, EventState, FailureKind, StateChange
+from memonotify.holding import Policy, StateChange
+from memonotify.model import DeliveryState, Document, Evaluation, EventState, FailureKind
 from memonotify.past import Selection
 from memonotify.store import Store
 
@@ -29,18 +42,18 @@ def store_url(sqlite_url: str) -> str:
 
 async def _work(store: Store, clock: ManualClock) -> None:
     later = START + timedelta(days=100)
-    change = StateChange(workspace="acme", rule="big", key="k", old=None, new=True)
+    change = StateChange(workspace="acme", rule="big", policy=Policy.FIRE, key="k", old=None, new="true")
     failure = a_failure(FailureKind.DECISION_FAILED, reason=Reason.TEMPLATE)
     await store.unevaluated()
     await store.next_event_due()
     document = Document(path="/v2/x", fetched_at=START, content=b"%PDF-")
     await store.record(
-        evaluated(await stored(store), a_delivery(), change=change, failures=(failure,), documents=(document,))
+        evaluated(await stored(store), a_delivery(), changes=[change], failures=(failure,), documents=(document,))
     )
     await store.document("acme", "e1", "/v2/x")
     await store.record(Evaluation(event=await stored(store, "e2"), evaluated_at=START))
     await store.postpone(await stored(store, "e3"), later)
-    await store.policy_state("acme", "big", "k")
+    await store.policy_state("acme", "big", Policy.FIRE, "k")
     delivery = await claimed(store)
     await store.renew(delivery, lease_s=30)
     await store.settle(settled(delivery, DeliveryState.DEAD, failures=(a_failure(),)))
@@ -54,6 +67,13 @@ async def _work(store: Store, clock: ManualClock) -> None:
     await store.delivery(delivery.id)
     await store.attempts(delivery.id)
     await store.deliveries(event_id="e1", workspace="acme")
+    await store.add_silence(a_silence())
+    await store.active_silences(START)
+    await store.silence("sil_a")
+    await store.silences(active_at=START)
+    await store.held_back(["sil_a", "sil_b"])
+    await store.deliveries(silence="sil_a")
+    await store.expire_silence("sil_a", START)
     await store.past(Selection(since=START), after=0, last=9, limit=5, with_decisions=True)
     await store.past(Selection(event_ids=("e1",), workspace="acme"), after=0, last=9, limit=5)
     await store.replay(await stored(store), [a_delivery(entry=1)], [document])

@@ -10,9 +10,10 @@ from fakes import ManualClock
 from sqlalchemy import Connection, text
 from storeparts import START, a_delivery, a_failure, claimed, evaluated, settled, stored
 
+from memonotify.holding import Policy, StateChange
 from memonotify.janitor import Janitor
 from memonotify.metrics import Metrics
-from memonotify.model import DeliveryState, Document, NewDelivery, Recorded, StateChange
+from memonotify.model import DeliveryState, Document, NewDelivery, Recorded
 from memonotify.store import Store
 
 PATH = "/v2/transfers/r1/proof"
@@ -54,8 +55,8 @@ async def test_a_document_is_on_stable_storage_with_the_messages_that_carry_it(
 
 
 async def test_an_evaluation_that_is_void_leaves_no_document(store: Store) -> None:
-    change = StateChange(workspace="acme", rule="big", key="k", old=True, new=False)
-    evaluation = evaluated(await stored(store), a_delivery(), change=change, documents=(a_document(),))
+    change = StateChange(workspace="acme", rule="big", policy=Policy.FIRE, key="k", old="true", new="false")
+    evaluation = evaluated(await stored(store), a_delivery(), changes=[change], documents=(a_document(),))
     assert await store.record(evaluation) is Recorded.CHANGED
     assert (await kept(store)) == []
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from storeparts import HOUR, START, a_delivery, a_failure, an_event, evaluated, stored
 
 from memonotify.errors import Reason
+from memonotify.holding import Policy, StateChange
 from memonotify.metrics import Metrics
 from memonotify.model import (
     Decision,
@@ -22,7 +23,6 @@ from memonotify.model import (
     Outcome,
     Recorded,
     Snapshot,
-    StateChange,
 )
 from memonotify.store import Store
 
@@ -225,44 +225,44 @@ async def test_many_events_are_marked_as_one(store: Store) -> None:
     await store.mark_evaluated([], START)
 
 
-def _change(old: bool | None, new: bool, key: str = "k") -> StateChange:
-    return StateChange(workspace="acme", rule="big", key=key, old=old, new=new)
+def _change(old: str | None, new: str, key: str = "k") -> StateChange:
+    return StateChange(workspace="acme", rule="big", policy=Policy.FIRE, key=key, old=old, new=new)
 
 
 async def test_a_policy_remembers_its_answer(store: Store) -> None:
-    assert await store.policy_state("acme", "big", "k") is None
+    assert await store.policy_state("acme", "big", Policy.FIRE, "k") is None
     first, second = await stored(store, "e1"), await stored(store, "e2")
-    assert await store.record(evaluated(first, change=_change(None, True))) is Recorded.WRITTEN
-    assert await store.policy_state("acme", "big", "k") is True
-    assert await store.record(evaluated(second, change=_change(True, False))) is Recorded.WRITTEN
-    assert await store.policy_state("acme", "big", "k") is False
-    assert await store.policy_state("other", "big", "k") is None
+    assert await store.record(evaluated(first, changes=[_change(None, "yes")])) is Recorded.WRITTEN
+    assert await store.policy_state("acme", "big", Policy.FIRE, "k") == "yes"
+    assert await store.record(evaluated(second, changes=[_change("yes", "no")])) is Recorded.WRITTEN
+    assert await store.policy_state("acme", "big", Policy.FIRE, "k") == "no"
+    assert await store.policy_state("other", "big", Policy.FIRE, "k") is None
 
 
-@pytest.mark.parametrize("old", [True, False])
-async def test_an_evaluation_that_went_by_another_answer_leaves_nothing(store: Store, old: bool) -> None:
+@pytest.mark.parametrize("old", ["yes", "no"])
+async def test_an_evaluation_that_went_by_another_answer_leaves_nothing(store: Store, old: str) -> None:
     event = await stored(store)
-    assert await store.record(evaluated(event, a_delivery(), change=_change(old, not old))) is Recorded.CHANGED
+    assert await store.record(evaluated(event, a_delivery(), changes=[_change(old, "other")])) is Recorded.CHANGED
     assert await store.deliveries() == []
     assert await store.decisions(event) == []
-    assert await store.policy_state("acme", "big", "k") is None
+    assert await store.policy_state("acme", "big", Policy.FIRE, "k") is None
     assert [waiting.id for waiting in await store.unevaluated()] == ["e1"]
 
 
 async def test_of_two_evaluations_that_went_by_the_same_answer_one_holds(store: Store) -> None:
     first, second, bystander = [await stored(store, name) for name in ("e1", "e2", "e3")]
     assert await asyncio.gather(
-        store.record(evaluated(first, a_delivery("e1"), change=_change(None, True))),
-        store.record(evaluated(second, a_delivery("e2"), change=_change(None, True))),
-        store.record(evaluated(bystander, a_delivery("e3"), change=_change(None, True, key="other"))),
+        store.record(evaluated(first, a_delivery("e1"), changes=[_change(None, "yes")])),
+        store.record(evaluated(second, a_delivery("e2"), changes=[_change(None, "yes")])),
+        store.record(evaluated(bystander, a_delivery("e3"), changes=[_change(None, "yes", key="other")])),
     ) == [Recorded.WRITTEN, Recorded.CHANGED, Recorded.WRITTEN]
     assert {delivery.event_id for delivery in await store.deliveries()} == {"e1", "e3"}
 
 
 async def test_a_key_of_any_characters_is_found_again(store: Store) -> None:
     event = await stored(store)
-    assert await store.record(evaluated(event, change=_change(None, True, key="\ud800\0é"))) is Recorded.WRITTEN
-    assert await store.policy_state("acme", "big", "\ud800\0é") is True
+    assert await store.record(evaluated(event, changes=[_change(None, "yes", key="\ud800\0é")])) is Recorded.WRITTEN
+    assert await store.policy_state("acme", "big", Policy.FIRE, "\ud800\0é") == "yes"
 
 
 async def test_the_list_is_newest_first_and_filtered(store: Store, clock: ManualClock) -> None:

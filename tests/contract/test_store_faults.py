@@ -17,8 +17,9 @@ from storeparts import START, a_delivery, an_event, claimed, evaluated, settled,
 from structlog.testing import capture_logs
 
 from memonotify.errors import StoreError, StoreUnavailable
+from memonotify.holding import Policy, StateChange
 from memonotify.metrics import Metrics
-from memonotify.model import DeliveryState, Evaluation, Event, Recorded, StateChange
+from memonotify.model import DeliveryState, Evaluation, Event, Recorded
 from memonotify.store import Store
 from memonotify.store.trouble import SETTLED_S
 
@@ -82,9 +83,9 @@ async def test_each_kind_of_operation_leaves_nothing_half_done(
     event = await written(store, a_delivery())
     other = await stored(store, "e2")
     delivery = await claimed(store)
-    change = StateChange(workspace="acme", rule="big", key="k", old=None, new=True)
+    change = StateChange(workspace="acme", rule="big", policy=Policy.FIRE, key="k", old=None, new="true")
     operations: list[Callable[[], object]] = [
-        lambda: store.record(evaluated(other, a_delivery("e2"), change=change)),
+        lambda: store.record(evaluated(other, a_delivery("e2"), changes=[change])),
         lambda: store.settle(settled(delivery, DeliveryState.SENT, parts=(a_delivery(entry=5),))),
         lambda: store.release(delivery),
         lambda: store.postpone(other, START),
@@ -102,7 +103,7 @@ async def test_each_kind_of_operation_leaves_nothing_half_done(
     (unchanged,) = await store.deliveries()
     assert (unchanged.state, unchanged.lease, unchanged.attempts) == (DeliveryState.SENDING, delivery.lease, 1)
     assert [waiting.id for waiting in await store.unevaluated()] == ["e2"]
-    assert await store.policy_state("acme", "big", "k") is None
+    assert await store.policy_state("acme", "big", Policy.FIRE, "k") is None
     assert await store.settle(settled(delivery, DeliveryState.SENT))
     assert event.seq != other.seq
 

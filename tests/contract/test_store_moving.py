@@ -487,7 +487,7 @@ def test_a_target_that_holds_something_is_refused_and_left_alone(places: Places,
     from_url, to_url = places.make("sqlite"), places.make(target)
     fill(from_url, 3)
     with writing(to_url) as connection:
-        bulk.put(connection, metadata.tables["policy_states"], [("acme", "low", "k", True, 0)])
+        bulk.put(connection, metadata.tables["policy_states"], [("acme", "low", "fire", "k", "true", 0, None)])
     before = content(to_url)
     with pytest.raises(StoreUnusable, match=r"not empty, there are policy_states; take an empty store, or compare"):
         moved(from_url, to_url)

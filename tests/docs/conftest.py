@@ -24,10 +24,13 @@ from memonotify.model import (
     Evaluation,
     Event,
     Falsehood,
+    Fate,
+    Matchers,
     NewDelivery,
     Notification,
     Outcome,
     Settlement,
+    Silence,
     Snapshot,
 )
 from memonotify.store import Store
@@ -42,6 +45,7 @@ PAGES = [
 DELIVERY = "dlv_example"
 EVENT = "this-is-a-notification-id"
 QUIET = "a-quiet-notification-id"
+SILENCE = "sil_example"
 
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<language>[a-z]*)\n(?P<body>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL)
 _MARK = re.compile(r"<!-- (?P<word>not run|exit|file)(?:: | )(?P<value>[^>]*?) -->\s*\Z")
@@ -85,8 +89,8 @@ def without_blocks(page: Path) -> str:
 
 @pytest.fixture(scope="session")
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `memonotify init` writes, with one event in the store and one dead letter of it, and one event that no
-    rule spoke for."""
+    """What `memonotify init` writes, with one event in the store and one dead letter of it, one event that no rule
+    spoke for, and a silence."""
     folder = tmp_path_factory.mktemp("init") / "alerts"
     with contextlib.redirect_stdout(io.StringIO()):
         init.main([str(folder)], standalone_mode=False)
@@ -166,6 +170,20 @@ async def _fill(path: Path) -> None:
         )
         await store.settle(Settlement(delivery=delivery, attempt=attempt, state=DeliveryState.DEAD))
         await _add_quiet(store, at - timedelta(minutes=1))
+        await store.add_silence(_silence(at))
+
+
+def _silence(at: datetime) -> Silence:
+    return Silence(
+        id=SILENCE,
+        matchers=Matchers(channel=("erp",)),
+        starts_at=at,
+        ends_at=at + timedelta(days=2),
+        then=Fate.HOLD,
+        reason="the ERP moves",
+        author="ana",
+        created_at=at,
+    )
 
 
 async def _add_quiet(store: Store, at: datetime) -> None:

@@ -105,6 +105,14 @@ def test_the_date_is_the_moment_of_sending() -> None:
     assert parsed(letter())["Date"].datetime == NOW
 
 
+def test_a_critical_mail_is_of_high_importance_and_no_other() -> None:
+    critical = parsed(letter(severity="critical"))
+    assert (critical["Importance"], critical["X-Priority"]) == ("high", "1")
+    for payload in ({}, {"severity": "info"}, {"severity": "warning"}):
+        message = parsed(letter(**payload))
+        assert (message["Importance"], message["X-Priority"]) == (None, None)
+
+
 def test_short_ascii_goes_as_it_is() -> None:
     message = letter(text="one\ntwo").render()
     assert b"Content-Transfer-Encoding: 7bit" in message
@@ -257,3 +265,41 @@ def test_ten_mebibytes_are_the_most() -> None:
     with pytest.raises(SendError) as caught:
         letter(text="é\n" * 2_000_000).render()
     assert caught.value.reason is Reason.TOO_LARGE
+
+
+PICTURE = {"cid": "chart@memonotify", "name": "eur.png", "type": "image/png", "content": "iVBORw=="}
+
+
+def test_a_picture_stands_beside_the_html_that_shows_it() -> None:
+    message = parsed(letter(html='<img src="cid:chart@memonotify">', inline=[PICTURE]))
+    text, related = message.iter_parts()
+    assert (message.get_content_type(), text.get_content_type()) == ("multipart/alternative", "text/plain")
+    assert (related.get_content_type(), related.get_param("type")) == ("multipart/related", "text/html")
+    html, picture = related.iter_parts()
+    assert html.get_content_type() == "text/html"
+    assert (picture["Content-ID"], picture.get_content_disposition()) == ("<chart@memonotify>", "inline")
+    assert picture.get_content() == b"\x89PNG"
+
+
+def test_a_mail_without_html_has_no_picture() -> None:
+    assert parsed(letter(inline=[PICTURE])).get_content_type() == "text/plain"
+
+
+def test_pictures_and_attachments_go_together() -> None:
+    attached = {"name": "proof.pdf", "type": "application/pdf", "content": b"%PDF-"}
+    message = parsed(letter(html="<p>", inline=[PICTURE], attach=[attached]))
+    assert [part.get_content_type() for part in message.walk()] == [
+        "multipart/mixed",
+        "multipart/alternative",
+        "text/plain",
+        "multipart/related",
+        "text/html",
+        "image/png",
+        "application/pdf",
+    ]
+
+
+def test_the_id_of_a_picture_breaks_out_of_no_header() -> None:
+    message = parsed(letter(html="<p>", inline=[{**PICTURE, "cid": "a>\r\nBcc: x@example.com", "name": '"\r\nX: y'}]))
+    assert message["Bcc"] is None
+    assert all(part["Bcc"] is None and part["X"] is None for part in message.walk())

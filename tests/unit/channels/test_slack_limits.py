@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from memonotify.channels.slack_limits import BLOCKS, TEXT_CHARACTERS, cut, fit
 
 
@@ -64,3 +66,15 @@ def test_blocks_of_another_shape_are_left_to_slack() -> None:
     ]
     assert fit({"blocks": odd})["blocks"] == odd
     assert fit({"text": "x", "blocks": "odd"}) == {"text": "x"}
+
+
+@pytest.mark.parametrize(("severity", "colour"), [("warning", "warning"), ("critical", "danger")])
+def test_a_severity_is_a_coloured_bar_below_a_message_that_stays_as_it_is(severity: str, colour: str) -> None:
+    message = {"text": "a", "blocks": [section("b")]}
+    bar = {"color": colour, "text": severity.capitalize(), "fallback": severity.capitalize()}
+    assert fit({**message, "severity": severity}) == {**message, "attachments": [bar]}
+
+
+@pytest.mark.parametrize("severity", [None, "info", "unheard-of"])
+def test_no_other_severity_adds_anything(severity: str | None) -> None:
+    assert fit({"text": "a", "severity": severity}) == {"text": "a"}

@@ -6,8 +6,8 @@ import pytest
 
 from memonotify.cli.messagetree import message_node
 from memonotify.cli.moments import Moments
-from memonotify.cli.silencetree import rule_tree
 from memonotify.cli.trees import plain_lines
+from memonotify.cli.unspokentree import rule_tree
 from memonotify.cli.whytree import MAX_SILENT, Telling, event_tree
 
 AT = "2026-03-02T09:00:05.000Z"
@@ -42,8 +42,8 @@ def silent(name="big", condition="resource.amount > 5", amount="3", **changes):
 def message(**changes):
     return {
         "id": "dlv_1", "channel": "mail", "branch": "notify", "state": "sent", "attempts": 1, "due_at": AT,
-        "settled_at": AT, "reason": None, "detail": "", "to": [], "gist": "Paid", "tries": [a_try()], "lost": [],
-        "under_way": None, **changes,
+        "settled_at": AT, "reason": None, "detail": "", "to": [], "gist": "Paid", "severity": "info",
+        "tries": [a_try()], "lost": [], "under_way": None, **changes,
     }  # fmt: skip
 
 
@@ -272,6 +272,10 @@ def lines_of(made, *, unfold=False):
             ["→ mail to finance@example.com (it is over): Paid — not sent, shadow"],
         ),
         (
+            message(severity="critical", branch="resolved", tries=[]),
+            ["→ mail to finance@example.com (it is over, critical): Paid — sent 10:00:05"],
+        ),
+        (
             message(to=[f"p{number}@x" for number in range(7)], tries=[]),
             ["→ mail to p0@x, p1@x, p2@x, p3@x, p4@x and 2 more: Paid — sent 10:00:05"],
         ),
@@ -292,7 +296,9 @@ def test_many_tries_are_told_by_the_first_and_the_last():
 
 def test_a_rules_silences_are_told_with_the_newest_case_of_each():
     counts = {
-        "rule": "big", "since": AT, "looked_at": 14, "spoke": 1, "cut": False, "mode": "live", "match": {},
+        "rule": "big", "since": AT, "looked_at": 14, "spoke": 1, "cut": False, "mode": "live", "severity": "info",
+        "match": {},
+        "is_due_by_clock": False, "schedules": [],
         "reasons": [
             {
                 "outcome": "not_matched", "reason": "resource.amount > 5 is false", "count": 12,
@@ -320,14 +326,26 @@ def test_a_rules_silences_are_told_with_the_newest_case_of_each():
     [
         ({"mode": "off"}, "it is off now, and looks at no event"),
         ({"mode": "shadow"}, "it is in the shadow: nothing is sent"),
-        ({"mode": None, "match": None}, "it is not among the rules now"),
+        ({"severity": "critical"}, "its messages are critical"),
+        ({"mode": None, "severity": None, "match": None}, "it is not among the rules now"),
         ({"cut": True}, "only the newest 0 events are counted: give a shorter --since"),
         ({}, "no event since then is one that it looks at: event_type iban_*, account_*; workspace acme"),
+        ({"is_due_by_clock": True}, "no daemon has run it yet"),
+        (
+            {
+                "is_due_by_clock": True,
+                "schedules": [
+                    {"workspace": "acme", "due_at": AT, "try_at": AT, "attempts": 2, "last_at": "2026-03-01T07:00:00Z"}
+                ],
+            },
+            "acme: due 2026-03-02 10:00:05, last 2026-03-01 08:00:00; tried in vain 2 times, again 2026-03-02 10:00:05",
+        ),
     ],
 )
 def test_a_rule_that_looked_at_nothing_says_what_it_looks_at_and_how_it_is(changes, line):
     counts = {
-        "rule": "big", "since": AT, "looked_at": 0, "spoke": 0, "cut": False, "mode": "live",
-        "match": {"event_type": ["iban_*", "account_*"], "workspace": ["acme"]}, "reasons": [], **changes,
+        "rule": "big", "since": AT, "looked_at": 0, "spoke": 0, "cut": False, "mode": "live", "severity": "info",
+        "match": {"event_type": ["iban_*", "account_*"], "workspace": ["acme"]}, "reasons": [],
+        "is_due_by_clock": False, "schedules": [], **changes,
     }  # fmt: skip
     assert f"  {line}" in list(plain_lines(rule_tree(counts, timezone="Europe/Paris")))

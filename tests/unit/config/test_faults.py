@@ -52,7 +52,7 @@ Change = Callable[[str, str], str]
         ("first: 5s", "first: 5", "47:10", "`first` must be text, not a number (a duration is a number and a unit, such as 500ms, 5s, 15m, 24h, 90d or 2w)"),
         ("max: 15m", "max: 15 min", "48:8", "a duration is a number and a unit, such as 500ms, 5s, 15m, 24h, 90d or 2w"),
         ("templates: templates", "templates:", "54:11", "`templates` is empty (give it a value or remove it)"),
-        ("templates: templates", "hours: {}", "54:1", "`hours` is not available in this version (remove it)"),
+        ("templates: templates", "hours: {}", "54:8", "`hours` is empty"),
         # its meaning
         ("${env:ADMIN_TOKEN}", "${env:ADMIN_TOKN}", "8:10", "`token`: the environment variable ADMIN_TOKN is not set"),
         ("${env:ADMIN_TOKEN}", "${enw:ADMIN_TOKEN}", "8:10", "`token`: `enw` is no kind of reference (did you mean `env`?)"),

@@ -55,12 +55,6 @@ def test_everything_that_a_rule_may_say_is_accepted() -> None:
     assert complaints(RULES) == []
 
 
-@pytest.mark.parametrize("policy", ["once", "quiet", "group", "limit", "escalate"])
-def test_a_policy_of_a_later_version_is_refused_by_name(policy: str) -> None:
-    text = RULES.replace("    fire: on_change\n", f"    {policy}: x\n    fire: on_change\n")
-    assert complaints(text) == [f"r.yaml:8:5: `{policy}` is not available in this version (remove it)"]
-
-
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [

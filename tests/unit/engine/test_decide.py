@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from engineparts import entry, event, fn, rule
 from fakes import ManualClock
 
-from memonotify.engine.decide import Given, Lookup, Remembered, decide
-from memonotify.model import Branch, Outcome, StateChange, delivery_id
+from memonotify.engine.asks import Given, Lookup, QuietUntil, Remembered, Silences
+from memonotify.engine.decide import decide
+from memonotify.holding import Policy, StateChange
+from memonotify.model import Branch, Outcome, Severity, delivery_id
 
 AT = ManualClock().now()
 
 
-def run(rule, *, resource=None, note="", remembered=None, lookups=None, asked=None):
+def run(rule, *, resource=None, note="", remembered=None, lookups=None, asked=None, silences=(), quiet=None):
     """Decide with fixed answers; `asked` gathers the questions in order."""
     deciding = decide(rule, event=event(), resource=Given(value=resource, note=note), at=AT)
     answer = None
@@ -21,9 +25,18 @@ def run(rule, *, resource=None, note="", remembered=None, lookups=None, asked=No
             ask = deciding.send(answer)
         except StopIteration as stop:
             return stop.value
+        if isinstance(ask, Silences):
+            answer = silences
+            continue
+        if isinstance(ask, QuietUntil):
+            answer = quiet
+            continue
         if asked is not None:
             asked.append(ask)
-        answer = remembered if isinstance(ask, Remembered) else (lookups or {}).get(ask.name, Given(value=None))
+        if isinstance(ask, Remembered):
+            answer = remembered.get(ask.policy) if isinstance(remembered, dict) else remembered
+        else:
+            answer = (lookups or {}).get(ask.name, Given(value=None))
 
 
 def payloads(decision):
@@ -78,6 +91,13 @@ def test_a_message_that_fails_to_render_goes_out_in_the_plain_form(error):
 def test_an_entry_with_a_false_condition_of_its_own_is_left_out_and_keeps_the_others_places():
     decision = run(rule(notify=(entry(0, when=fn(lambda c: False)), entry(1))))
     assert [d.entry for d in decision.deliveries] == [1]
+
+
+@pytest.mark.parametrize("message", [fn({"json": "hello"}), fn(lambda c: c["gone"])])
+def test_a_message_says_the_severity_of_its_rule_also_in_the_plain_form(message):
+    critical = replace(rule(notify=(entry(0, message=message),)), severity=Severity.CRITICAL)
+    assert [payload["severity"] for payload in payloads(run(critical))] == ["critical"]
+    assert "severity" not in payloads(run(replace(critical, severity=Severity.INFO)))[0]
 
 
 def test_an_entry_whose_own_condition_fails_is_sent_plain_because_the_rule_has_fired():
@@ -154,27 +174,31 @@ def change_rule(answer, **more):
 def test_a_first_true_speaks_and_is_remembered():
     asked = []
     decision = run(change_rule(True), asked=asked)
-    assert asked == [Remembered(key="acc-1")]
+    assert asked == [Remembered(policy=Policy.FIRE, key="acc-1", line="acc-1")]
     assert payloads(decision) == [{"json": "hello"}]
-    assert decision.change == StateChange(workspace="acme", rule="r", key="acc-1", old=None, new=True)
+    assert decision.changes[0] == StateChange(
+        workspace="acme", rule="r", policy=Policy.FIRE, key="acc-1", old=None, new="true"
+    )
 
 
 def test_a_first_false_is_silent_and_is_remembered():
     decision = run(change_rule(False))
     assert decision.deliveries == ()
-    assert decision.change.new is False
+    assert decision.changes[0].new == "false"
 
 
 def test_a_second_true_is_unchanged_and_silent():
-    decision = run(change_rule(True), remembered=True)
-    assert (decision.outcome, decision.deliveries, decision.change) == (Outcome.UNCHANGED, (), None)
+    decision = run(change_rule(True), remembered="true")
+    assert (decision.outcome, decision.deliveries, decision.changes) == (Outcome.UNCHANGED, (), ())
 
 
 def test_a_false_after_a_true_sends_what_resolved_lists():
-    decision = run(change_rule(False), remembered=True)
+    decision = run(change_rule(False), remembered="true")
     assert payloads(decision) == [{"json": "over"}]
     assert decision.deliveries[0].branch is Branch.RESOLVED
-    assert decision.change == StateChange(workspace="acme", rule="r", key="acc-1", old=True, new=False)
+    assert decision.changes[0] == StateChange(
+        workspace="acme", rule="r", policy=Policy.FIRE, key="acc-1", old="true", new="false"
+    )
 
 
 @pytest.mark.parametrize("key", [fn(" "), fn("k" * 513), fn(lambda c: c["gone"])])
@@ -182,4 +206,4 @@ def test_a_key_that_cannot_be_one_fails_the_decision_and_changes_nothing(key):
     decision = run(rule(when=fn(True), key=key))
     assert decision.outcome is Outcome.FAILED
     assert decision.detail.startswith("key")
-    assert decision.change is None
+    assert decision.changes == ()

@@ -18,6 +18,7 @@ from memonotify.engine.inquiry import LEAST_TRIES
 from memonotify.engine.places import PLACES
 from memonotify.errors import FetchError, Reason, StoreError
 from memonotify.headroom import Headroom
+from memonotify.holding import Policy
 from memonotify.metrics import Metrics
 from memonotify.model import Branch, DeliveryState, FailureKind, Mode, Outcome
 from memonotify.policies.mode import SHADOW
@@ -454,7 +455,7 @@ async def test_a_state_that_another_has_changed_is_read_again_and_decided_again(
     async def meddle(evaluation):
         if not meddled:
             meddled.append(True)
-            bench.store.states["acme", "r", "k"] = True
+            bench.store.states["acme", "r", Policy.FIRE, "k"] = "true"
 
     bench.store.before_record = meddle
     bench.bank.answers[RESOURCE] = {}

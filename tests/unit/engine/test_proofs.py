@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memonotify.config.values import Retry
+from memonotify.engine.asks import Silences
 from memonotify.engine.decide import Given, decide
 from memonotify.engine.enclosing import Enclosure, Proof, file_name
 from memonotify.engine.evaluate import Evaluator
@@ -20,6 +21,7 @@ from memonotify.engine.inquiry import Inquiry, PutOff
 from memonotify.engine.preview import preview
 from memonotify.engine.testing import run_tests
 from memonotify.errors import FetchError, Reason
+from memonotify.holding import Policy
 from memonotify.rules.values import Ruleset, RuleTest
 
 RETRY = Retry(first_s=5.0, max_s=900.0, give_up_after_s=86400.0)
@@ -158,7 +160,7 @@ async def test_a_look_up_of_the_proofs_path_does_not_stand_in_its_way(store, ban
 
 async def test_a_rule_that_remembers_attaches_what_it_resolves_with(store, bank, clock):
     bank.answers[PATH] = PDF
-    store.states["acme", "r", "k"] = True
+    store.states["acme", "r", Policy.FIRE, "k"] = "true"
     over = rule(when=fn(lambda c: False), key=fn("k"), notify=(entry(),), resolved=(proven(),))
     (mail,) = payloads(await evaluated(store, bank, clock, over))
     assert mail["attach"][0]["what"] == "proof"
@@ -173,8 +175,9 @@ def test_the_name_has_the_reference_only_where_the_rule_needs_the_resource():
             at=transfer().received_at,
         )
         assert next(deciding) == Proof(path=PATH)
+        assert deciding.send(Given(value=Enclosure(size=1))) == Silences()
         with pytest.raises(StopIteration) as stop:
-            deciding.send(Given(value=Enclosure(size=1)))
+            deciding.send(())
         assert stop.value.value.deliveries[0].notification.payload["attach"][0]["name"] == name
 
 
@@ -209,7 +212,7 @@ async def test_a_preview_waits_for_no_proof_and_says_why_there_is_none(clock, ba
     assert "the bank did not give the proof: timeout" in found.messages[0].notification.payload["text"]
 
 
-CONFIG = SimpleNamespace(channels={}, workspaces=(SimpleNamespace(name="acme"),))
+CONFIG = SimpleNamespace(hours={}, channels={}, workspaces=(SimpleNamespace(name="acme"),))
 
 
 def result_of(expect, *rules, event_type="transfer_confirmed", **more):

@@ -12,7 +12,7 @@ from memonotify.model import Fault
 from memonotify.rules.match import Match
 from memonotify.rules.values import Ruleset, RuleTest
 
-CONFIG = SimpleNamespace(workspaces=(SimpleNamespace(name="acme"),))
+CONFIG = SimpleNamespace(hours={}, workspaces=(SimpleNamespace(name="acme"),))
 
 
 def case(expect, *, resource=None, lookups=None):

@@ -45,7 +45,9 @@ def test_what_is_only_missing_where_the_bank_leaves_it_out_is_doubtful():
 
 def test_where_there_are_many_rules_each_is_tried_with_a_few_samples():
     tried = []
-    text = entry(0, message=fn(lambda context: tried.append(context["resource"]) or context["resource"]["message"]))
+    text = entry(
+        0, message=fn(lambda context: tried.append(context["resource"]) or {"text": context["resource"]["message"]})
+    )
     payments = [rule(name, match=Match(event_type=("collection_failed",)), notify=(text,)) for name in "abc"]
     sampling = try_samples(Ruleset(rules=tuple(payments)), CONFIG, most=12)
     assert sampling.is_whole

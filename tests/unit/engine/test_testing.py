@@ -27,7 +27,7 @@ MAIL = EmailConfig(
     to=("team@x.fr",),
 )
 CONFIG = SimpleNamespace(
-    channels={"mail": MAIL}, workspaces=(SimpleNamespace(name="acme"), SimpleNamespace(name="umbrella"))
+    hours={}, channels={"mail": MAIL}, workspaces=(SimpleNamespace(name="acme"), SimpleNamespace(name="umbrella"))
 )
 
 

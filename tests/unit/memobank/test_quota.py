@@ -129,3 +129,14 @@ def test_a_reset_that_cannot_be_seconds_parks_nothing():
     quota = Quota()
     answered(quota, 0, 100, 0, 1_764_000_000)
     assert quota.wait_s(0) == 0.0
+
+
+def test_who_leaves_a_part_to_others_waits_when_it_is_reached():
+    quota = Quota()
+    assert quota.spare_wait_s(0, 0.5) == 0.0
+    answered(quota, 0, 100, 51, 30)
+    assert quota.spare_wait_s(10, 0.5) == 0.0
+    answered(quota, 10, 100, 50, 20)
+    assert quota.spare_wait_s(10, 0.5) == 20.0
+    assert quota.wait_s(10) == 0.0
+    assert quota.spare_wait_s(30, 0.5) == 0.0

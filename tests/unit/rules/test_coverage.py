@@ -18,6 +18,7 @@ rules:
     notify: [{channel: erp, json: {a: 1}}]
   - name: asleep
     mode: off
+    severity: critical
     match: {event_type: account_closed}
     fetch: false
     notify: [{channel: erp, json: {a: 1}}]
@@ -50,7 +51,10 @@ def test_every_type_that_no_rule_handles_is_named_those_that_came_first(loaded) 
 def test_rules_that_never_spoke_and_channels_that_never_delivered_are_named(loaded) -> None:
     ruleset, config = loaded
     found = covered(ruleset, config, NOTHING)
-    assert [(row["rule"], row["mode"]) for row in found["rules"]] == [("transfers", "live"), ("asleep", "off")]
+    assert [(row["rule"], row["mode"], row["severity"]) for row in found["rules"]] == [
+        ("transfers", "live", "info"),
+        ("asleep", "off", "critical"),
+    ]
     assert set(found["channels"]) == set(config.channels)
     found = covered(ruleset, config, NOTHING | {"rules": ["transfers"], "channels": list(config.channels)})
     assert [row["rule"] for row in found["rules"]] == ["asleep"]

@@ -10,6 +10,7 @@ import pytest
 
 from memonotify.config.values import Workspace
 from memonotify.errors import ConfigError
+from memonotify.model import Severity
 from memonotify.secret import Secret
 
 if TYPE_CHECKING:
@@ -233,13 +234,6 @@ def test_fetch_false_with_the_resource_in_an_included_template_file_only(rules_f
     )
 
 
-@pytest.mark.parametrize("policy", ["once: {per: x}", "quiet: {}", "limit: {}", "group: {}", "escalate: {}"])
-def test_a_policy_that_is_not_there_yet_is_refused_by_name(rules_folder: RulesFolder, policy: str) -> None:
-    name = policy.partition(":")[0]
-    problem = rules_folder.problem(rule(f"{policy}\n{SLACK}"))
-    assert problem.startswith(f"rules/a.yaml:3:5: `{name}` is not available in this version")
-
-
 def test_fire_without_key(rules_folder: RulesFolder) -> None:
     problem = rules_folder.problem(rule(f"fire: on_change\n{SLACK}"))
     assert problem.startswith("rules/a.yaml:3:5: `fire: on_change` needs a `key`")
@@ -380,6 +374,21 @@ def test_rules_are_found_in_the_order_of_files(rules_folder: RulesFolder) -> Non
     assert ruleset.candidates("iban_created", "iban", "acme") == ()
     assert ruleset.rule("exact") is ruleset.rules[1]
     assert replace(ruleset, rules=()).candidates("account_closed", "account", "acme") == ()
+
+
+@pytest.mark.parametrize(("written", "severity"), [("", "info"), *((f"severity: {one}\n", one) for one in Severity)])
+def test_a_rule_has_the_severity_that_it_names_or_is_info(
+    rules_folder: RulesFolder, written: str, severity: str
+) -> None:
+    rules_folder.write("rules/a.yaml", rule(f"{written}{SLACK}"))
+    assert [one.severity for one in rules_folder.load().ruleset.rules] == [severity]
+
+
+def test_a_severity_that_is_none_is_told_with_the_one_that_was_meant(rules_folder: RulesFolder) -> None:
+    assert rules_folder.problem(rule(f"severity: critcal\n{SLACK}")) == (
+        "rules/a.yaml:3:15: `severity` is `critcal`, which is not one of `info`, `warning`, `critical` "
+        "(did you mean `critical`?)"
+    )
 
 
 def test_of_many_rules_with_texts_alike_each_that_is_wrong_is_told_at_its_line(rules_folder: RulesFolder) -> None:

@@ -160,3 +160,15 @@ def test_every_emoji_of_the_shipped_rules_is_drawn() -> None:
     named = {name for file in files for name in re.findall(r"[\"} ]:([a-z_]+): ", file.read_text(encoding="utf-8"))}
     assert len(named) >= 8
     assert named <= EMOJI.keys()
+
+
+def test_an_attachment_is_a_bar_in_its_colour_below_the_message() -> None:
+    message = {"text": "Paid", "attachments": [{"color": "danger", "text": "*Critical* <b>"}]}
+    assert draw(message) == "<p>Paid</p><p class='bar danger'><strong>Critical</strong> &lt;b&gt;</p>"
+    assert title(message) == "Paid"
+
+
+@pytest.mark.parametrize("attachments", [None, "x", [None], [{"color": "'><b>"}], [{"color": ["danger"]}]])
+def test_an_attachment_of_any_shape_is_drawn_as_nothing_but_text(attachments: Any) -> None:
+    shown = draw({"text": "Paid", "attachments": attachments})
+    assert shown in ("<p>Paid</p>", "<p>Paid</p><p class='bar'></p>")

@@ -36,6 +36,8 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("detail", sa.Text(), server_default="", nullable=False),
         sa.Column("replay", sa.Text(), server_default="", nullable=False),
+        sa.Column("told_in", sa.Text(), server_default="", nullable=False),
+        sa.Column("silence", sa.Text(), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_deliveries")),
     )
     op.create_index("ix_deliveries_channel", "deliveries", ["channel", "state", "settled_at"], unique=False)
@@ -57,6 +59,14 @@ def upgrade() -> None:
         sqlite_where=sa.text("state = 'pending'"),
         postgresql_where=sa.text("state = 'pending'"),
     )
+    op.create_index(
+        "ix_deliveries_told_in",
+        "deliveries",
+        ["told_in"],
+        unique=False,
+        sqlite_where=sa.text("told_in <> ''"),
+        postgresql_where=sa.text("told_in <> ''"),
+    )
     op.create_index("ix_deliveries_rule", "deliveries", ["rule", "created_at"], unique=False)
     op.create_index(
         "ix_deliveries_sending",
@@ -65,6 +75,14 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=sa.text("state = 'sending'"),
         postgresql_where=sa.text("state = 'sending'"),
+    )
+    op.create_index(
+        "ix_deliveries_silence",
+        "deliveries",
+        ["silence", "created_at"],
+        unique=False,
+        sqlite_where=sa.text("silence > ''"),
+        postgresql_where=sa.text("silence > ''"),
     )
     op.create_table(
         "events",
@@ -94,6 +112,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("evaluated_at IS NULL"),
         postgresql_where=sa.text("evaluated_at IS NULL"),
     )
+    op.create_index("ix_events_resource", "events", ["resource_id", "workspace"], unique=False)
     op.create_index("ix_events_received_at", "events", ["received_at"], unique=False)
     op.create_index("uq_events_event_id_workspace", "events", ["event_id", "workspace"], unique=True)
     op.create_table(
@@ -152,12 +171,74 @@ def upgrade() -> None:
         "policy_states",
         sa.Column("workspace", sa.Text(), nullable=False),
         sa.Column("rule", sa.Text(), nullable=False),
+        sa.Column("policy", sa.Text(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("value", sa.Boolean(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
         sa.Column("changed_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("workspace", "rule", "key", name=op.f("pk_policy_states")),
+        sa.Column("expires_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("workspace", "rule", "policy", "key", name=op.f("pk_policy_states")),
         sqlite_with_rowid=False,
     )
+    op.create_index(
+        "ix_policy_states_expires_at",
+        "policy_states",
+        ["expires_at"],
+        unique=False,
+        sqlite_where=sa.text("expires_at IS NOT NULL"),
+        postgresql_where=sa.text("expires_at IS NOT NULL"),
+    )
+    op.create_table(
+        "gatherings",
+        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("open_key", sa.Text(), nullable=True),
+        sa.Column("workspace", sa.Text(), nullable=False),
+        sa.Column("rule", sa.Text(), nullable=False),
+        sa.Column("branch", sa.Text(), nullable=False),
+        sa.Column("entry", sa.Integer(), nullable=False),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("policy", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("opened_at", sa.BigInteger(), nullable=False),
+        sa.Column("due_at", sa.BigInteger(), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("seq", name=op.f("pk_gatherings")),
+        sa.UniqueConstraint("open_key", name=op.f("uq_gatherings_open_key")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_gatherings_due_at", "gatherings", ["due_at"], unique=False)
+    op.create_table(
+        "holds",
+        sa.Column("delivery_id", sa.Text(), nullable=False),
+        sa.Column("workspace", sa.Text(), nullable=False),
+        sa.Column("rule", sa.Text(), nullable=False),
+        sa.Column("policy", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("keys", sa.Text(), nullable=False),
+        sa.Column("ending", sa.Text(), nullable=True),
+        sa.Column("gathering", sa.BigInteger(), nullable=True),
+        sa.Column("due_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["delivery_id"], ["deliveries.id"], name=op.f("fk_holds_delivery_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("delivery_id", name=op.f("pk_holds")),
+    )
+    op.create_index(
+        "ix_holds_due_at",
+        "holds",
+        ["due_at"],
+        unique=False,
+        sqlite_where=sa.text("gathering IS NULL"),
+        postgresql_where=sa.text("gathering IS NULL"),
+    )
+    op.create_index(
+        "ix_holds_gathering",
+        "holds",
+        ["gathering"],
+        unique=False,
+        sqlite_where=sa.text("gathering IS NOT NULL"),
+        postgresql_where=sa.text("gathering IS NOT NULL"),
+    )
+    op.create_index("ix_holds_key", "holds", ["policy", "key"], unique=False)
     op.create_table(
         "probes",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
@@ -199,6 +280,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("node", "path", name=op.f("pk_rule_files")),
     )
     op.create_table(
+        "silences",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("matchers", sa.Text(), nullable=False),
+        sa.Column("starts_at", sa.BigInteger(), nullable=False),
+        sa.Column("ends_at", sa.BigInteger(), nullable=False),
+        sa.Column("fate", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("author", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_silences")),
+    )
+    op.create_index("ix_silences_ends_at", "silences", ["ends_at"], unique=False)
+    op.create_table(
         "decisions",
         sa.Column("event_seq", sa.BigInteger(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
@@ -210,6 +304,17 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("ix_decisions_rule", "decisions", ["rule", "event_seq"], unique=False)
+    op.create_table(
+        "schedules",
+        sa.Column("workspace", sa.Text(), nullable=False),
+        sa.Column("rule", sa.Text(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("due_at", sa.BigInteger(), nullable=False),
+        sa.Column("try_at", sa.BigInteger(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("last_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("workspace", "rule", name=op.f("pk_schedules")),
+    )
     op.create_table(
         "snapshots",
         sa.Column("event_seq", sa.BigInteger(), nullable=False),

@@ -28,14 +28,26 @@ def rule_tree(counts: Json, *, timezone: str) -> Node:
         lines.append(Node("it is not among the rules now", (), "yellow"))
     elif counts["mode"] in _MODES:
         lines.append(Node(_MODES[counts["mode"]], (), "yellow"))
+    if counts["severity"] not in (None, "info"):
+        lines.append(Node(f"its messages are {counts['severity']}"))
     if counts["cut"]:
         lines.append(Node(f"only the newest {looked} events are counted: give a shorter --since", (), "yellow"))
-    if not looked:
+    if counts["is_due_by_clock"]:
+        lines += [_schedule(one, moments) for one in counts["schedules"]] or [Node("no daemon has run it yet")]
+    elif not looked:
         lines.append(Node(f"no event since then is one that it looks at{_match(counts['match'])}"))
     else:
         lines.append(Node(f"it looked at {_events(looked)} and spoke for {spoke}", (), "green" if spoke else ""))
     lines += [_reason(one, moments) for one in counts["reasons"]]
     return Node(f"rule {counts['rule']}", tuple(lines), "bold")
+
+
+def _schedule(one: Json, moments: Moments) -> Node:
+    last = f", last {moments.full(one['last_at'])}" if one["last_at"] else ", not run yet"
+    line = f"{one['workspace']}: due {moments.full(one['due_at'])}{last}"
+    if one["attempts"]:
+        return Node(f"{line}; tried in vain {one['attempts']} times, again {moments.full(one['try_at'])}", (), "yellow")
+    return Node(line)
 
 
 def _events(count: int) -> str:

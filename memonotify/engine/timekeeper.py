@@ -1,0 +1,402 @@
+"""The timekeeper: moves what waits for a policy when its moment has come.
+
+In: `wake()` when something was held; the store's due holds and gatherings. Out: deliveries to send, suppressed ones, or
+such as wait for the next policy, each written in one transaction that only one node can make. The app starts and stops
+it; it works on the node that leads.
+
+A held delivery goes on behind the policy that held it, by the rule as it is now; where the rule is gone, it is sent. An
+escalation first asks the store whether an event that ends it has come. What is due since long, because nobody ran,
+goes now: it was promised.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+from memonotify.alarm import Alarm, Pause
+from memonotify.engine.decide import entries_of
+from memonotify.engine.evaluate import Hours, Memory, recalled
+from memonotify.engine.gathered import (
+    MOST_READ,
+    body_of,
+    entry_of,
+    group_message,
+    is_rest,
+    resource_of,
+    rest_message,
+)
+from memonotify.engine.stages import SENT_ON, Passage, Step, in_step, stages
+from memonotify.errors import StoreError
+from memonotify.holding import Ending, Hold, Policy, StateChange
+from memonotify.logs import logger
+from memonotify.metrics import Metrics
+from memonotify.model import Clock, DeliveryState, Event, NewDelivery
+from memonotify.policies.once import gone_on, waits
+from memonotify.rules.match import fits
+from memonotify.rules.values import Entry, Rule, Ruleset
+from memonotify.store.held import Gathering, Held
+from memonotify.templating.groupform import Money
+
+PAGE: Final = 200
+"""So many holds, or gatherings, are moved before the store is looked at again."""
+
+LOOK_S: Final = 60.0
+"""The store is looked at this often even if nobody says that something waits."""
+
+STORE_WAIT_S: Final = 1.0
+_TRIES: Final = 5
+
+
+class HoldStore(Memory, Protocol):
+    """What is used of the store."""
+
+    @property
+    def leads(self) -> bool: ...
+    async def next_moment(self) -> datetime | None: ...
+    async def due_holds(self, limit: int) -> list[Held]: ...
+    async def due_gatherings(self, limit: int) -> list[Gathering]: ...
+    async def close_gatherings(self, gatherings: Sequence[Gathering]) -> None: ...
+    async def members(self, gathering: Gathering, limit: int) -> tuple[int, list[Held]]: ...
+    async def told_events(self, ids: Sequence[str]) -> dict[str, list[str]]: ...
+    async def events_of_resource(self, workspace: str, resource_id: str) -> list[Event]: ...
+    async def bury_orphans(self, channels: Iterable[str]) -> int: ...
+    async def move(
+        self,
+        waiting: Held,
+        state: DeliveryState,
+        *,
+        detail: str = ...,
+        hold: Hold | None = ...,
+        silence: str = ...,
+        changes: Sequence[StateChange] = ...,
+        gathering: Gathering | None = ...,
+    ) -> bool: ...
+    async def tell(
+        self, gathering: Gathering, new: NewDelivery | None, changes: Sequence[StateChange] = ...
+    ) -> bool: ...
+
+
+class Timekeeper:
+    """Moves what is due. `ruleset` is asked for each; `on_deliveries` is told the channels that have something to send.
+
+    `channels` are the configured ones; `hours` those of the configuration, by name; `money` writes an amount.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: HoldStore,
+        ruleset: Callable[[], Ruleset],
+        hours: Mapping[str, Hours],
+        channels: Iterable[str],
+        resource_types: Mapping[str, str],
+        money: Money,
+        on_deliveries: Callable[[Iterable[str]], None],
+        on_failures: Callable[[], None],
+        clock: Clock,
+        metrics: Metrics,
+        look_s: float = LOOK_S,
+        pause: Pause = asyncio.sleep,
+    ) -> None:
+        self._store = store
+        self._ruleset = ruleset
+        self._hours = hours
+        self._channels = frozenset(channels)
+        self._resource_types = resource_types
+        self._money = money
+        self._on_deliveries = on_deliveries
+        self._on_failures = on_failures
+        self._clock = clock
+        self._metrics = metrics
+        self._look_s = look_s
+        self._alarm = Alarm(pause)
+        self._stopping = False
+        self._run: asyncio.Task[None] | None = None
+
+    def wake(self) -> None:
+        """Something was held, or this node has begun to lead."""
+        self._alarm.ring()
+
+    async def start(self) -> None:
+        """Begin with what is due in the store; returns at once."""
+        self._run = asyncio.create_task(self._work(), name="timekeeper")
+
+    async def stop(self, drain_s: float) -> None:
+        """Move nothing any more; wait up to `drain_s` for what is being written."""
+        self._stopping = True
+        self._alarm.ring()
+        if self._run is not None:
+            await asyncio.wait([self._run], timeout=drain_s)
+            self._run.cancel()
+            await asyncio.gather(self._run, return_exceptions=True)
+        self._alarm.close()
+
+    async def _work(self) -> None:
+        while not self._stopping:
+            try:
+                look_s = await self.look()
+            except StoreError as error:
+                logger().warning("timekeeper_waits", detail=str(error))
+                look_s = STORE_WAIT_S
+            except Exception:  # noqa: BLE001 - logged with its traceback; the timekeeper outlives whatever happens in it
+                logger().exception("timekeeper_stumbled")
+                look_s = STORE_WAIT_S
+            if not self._stopping:
+                now_s = self._clock.monotonic()
+                await self._alarm.wait(now_s, now_s + look_s)
+
+    async def look(self) -> float:
+        """Move what is due now; return after how many seconds to look again.
+
+        Raises:
+            StoreError: the store cannot be read or written now.
+        """
+        if not self._store.leads:
+            return self._look_s
+        while not self._stopping:
+            holds = await self._store.due_holds(PAGE)
+            gatherings = await self._store.due_gatherings(PAGE)
+            if not holds and not gatherings:
+                break
+            # What is alone first: it may join a gathering that is due.
+            moved = await self._each(holds, self._go_on)
+            moved += await self._each(gatherings, self._tell)
+            if not moved:
+                return STORE_WAIT_S
+        moment = await self._store.next_moment()
+        if moment is None:
+            return self._look_s
+        return min(max((moment - self._clock.now()).total_seconds(), 0.0), self._look_s)
+
+    async def _each(self, items: Sequence[Any], work: Callable[[Any], Awaitable[bool]]) -> int:
+        """Do each; one that a fault of ours keeps from moving keeps no other from it. Returns how many moved."""
+        moved = 0
+        for item in items:
+            if self._stopping:
+                break
+            try:
+                moved += await work(item)
+            except StoreError:
+                raise
+            except Exception:  # noqa: BLE001 - logged with its traceback
+                logger().exception("hold_stuck", item=_name(item))
+        return moved
+
+    # What waits alone
+
+    async def _go_on(self, waiting: Held) -> bool:
+        """Take one delivery on from where it waits. Once more where what is remembered has changed meanwhile."""
+        for _ in range(_TRIES):
+            step = await self._step(waiting)
+            if await self._move(waiting, step):
+                return True
+            if not step.changes:
+                # Somebody else has moved it.
+                return True
+        return False
+
+    async def _step(self, waiting: Held) -> Step:
+        hold, delivery = waiting.hold, waiting.delivery
+        rule = self._ruleset().rule(delivery.rule)
+        changes: tuple[StateChange, ...] = ()
+        if hold.policy is Policy.ESCALATE:
+            why = await self._ended(waiting, hold.ending or Ending())
+            if why:
+                return Step(state=DeliveryState.SUPPRESSED, policy=Policy.ESCALATE, detail=why)
+        if hold.policy is Policy.ONCE:
+            changes = await self._worth_no_wait(waiting)
+        step = SENT_ON if rule is None else await self._pass(rule, waiting, hold.policy)
+        return Step(
+            state=step.state,
+            policy=step.policy,
+            detail=step.detail,
+            hold=step.hold,
+            changes=(*changes, *step.changes),
+            silence=step.silence,
+        )
+
+    async def _move(self, waiting: Held, step: Step, gathering: Gathering | None = None) -> bool:
+        delivery = waiting.delivery
+        moved = await self._store.move(
+            waiting,
+            step.state,
+            detail=step.detail,
+            hold=step.hold,
+            silence=step.silence,
+            changes=step.changes,
+            gathering=gathering,
+        )
+        if moved:
+            self._count(delivery.rule, step.state)
+            if step.state is DeliveryState.PENDING:
+                await self._send({delivery.channel})
+        return moved
+
+    async def _pass(self, rule: Rule, waiting: Held, after: Policy) -> Step:
+        """Take a delivery through the stages that are still ahead of it."""
+        delivery = waiting.delivery
+        passage = Passage(
+            rule=rule,
+            branch=delivery.branch,
+            entry=delivery.entry,
+            channel=delivery.channel,
+            workspace=delivery.workspace,
+            event=body_of(waiting),
+            resource=resource_of(waiting, self._resource_types),
+            at=self._clock.now(),
+            keys=waiting.hold.keys,
+        )
+        return await self._staged(passage, after)
+
+    async def _staged(self, passage: Passage, after: Policy) -> Step:
+        staging = stages(passage, after=after)
+        answer: Any = None
+        while True:
+            try:
+                ask = staging.send(answer)
+            except StopIteration as stop:
+                step: Step = stop.value
+                return step
+            answer = await recalled(
+                ask, self._store, self._hours, passage.workspace, passage.rule.name, self._clock.now()
+            )
+
+    async def _worth_no_wait(self, waiting: Held) -> tuple[StateChange, ...]:
+        """Return that the key is told now: a better event that comes later is told already."""
+        delivery, key = waiting.delivery, waiting.hold.key
+        remembered = await self._store.policy_state(delivery.workspace, delivery.rule, Policy.ONCE, key)
+        if remembered is None or not waits(remembered):
+            return ()
+        change = StateChange(
+            workspace=delivery.workspace,
+            rule=delivery.rule,
+            policy=Policy.ONCE,
+            key=key,
+            old=remembered,
+            new=gone_on(remembered),
+            keeps_expiry=True,
+        )
+        return (change,)
+
+    async def _ended(self, waiting: Held, ending: Ending) -> str:
+        """Say what has ended an escalation; empty where nothing has."""
+        delivery, event = waiting.delivery, waiting.event
+        if ending.fire_key is not None:
+            answer = await self._store.policy_state(delivery.workspace, delivery.rule, Policy.FIRE, ending.fire_key)
+            if answer == "false":
+                return "escalate: it is resolved"
+        if event is None or not ending.event_types:
+            return ""
+        since = datetime.fromisoformat(event.date)
+        others = await self._store.events_of_resource(delivery.workspace, event.resource_id)
+        # By the bank's own dates: what came in late may have happened before.
+        ends = (
+            other
+            for other in others
+            if other.id != event.id
+            and fits(ending.event_types, other.event_type)
+            and datetime.fromisoformat(other.date) >= since
+        )
+        found = next(ends, None)
+        return "" if found is None else f"escalate: {found.event_type} came ({found.id})"
+
+    # What waits together
+
+    async def _tell(self, gathering: Gathering) -> bool:
+        """Write the message that tells a gathering, and let it pass the stages that are still ahead of it."""
+        await self._store.close_gatherings([gathering])
+        count, members = await self._store.members(gathering, MOST_READ)
+        if not members:
+            await self._store.tell(gathering, None)
+            return True
+        for _ in range(_TRIES):
+            if count == 1 and not is_rest(gathering):
+                step = await self._alone(gathering, members[0])
+                if await self._move(members[0], step, gathering) or not step.changes:
+                    return True
+                continue
+            new, changes = await self._together(gathering, count, members)
+            if await self._store.tell(gathering, new, changes):
+                self._metrics.gathered.labels(gathering.rule, gathering.policy).inc(count)
+                self._count(gathering.rule, new.state)
+                if new.state is DeliveryState.PENDING:
+                    await self._send({gathering.channel})
+                return True
+            if not changes:
+                return True
+        return False
+
+    async def _alone(self, gathering: Gathering, member: Held) -> Step:
+        """A gathering of one: the message is its own."""
+        rule = self._ruleset().rule(gathering.rule)
+        return SENT_ON if rule is None else await self._pass(rule, member, _stage(gathering))
+
+    async def _together(
+        self, gathering: Gathering, count: int, members: Sequence[Held]
+    ) -> tuple[NewDelivery, tuple[StateChange, ...]]:
+        rule = self._ruleset().rule(gathering.rule)
+        entry: Entry | None = None
+        if rule is not None:
+            entry = entry_of(gathering, entries_of(rule, gathering.branch))
+        at = self._clock.now()
+        if is_rest(gathering):
+            per_s = None if rule is None or rule.limit is None else rule.limit.per_s
+            event_ids = await self._events_told(members)
+            return rest_message(gathering, members, count, event_ids, per_s=per_s, entry=entry, at=at), ()
+        new = group_message(
+            gathering,
+            members,
+            rule,
+            entry,
+            resource_types=self._resource_types,
+            money=self._money,
+            at=at,
+        )
+        if rule is None:
+            return new, ()
+        last = members[-1]
+        step = await self._staged(
+            Passage(
+                rule=rule,
+                branch=gathering.branch,
+                entry=gathering.entry,
+                channel=gathering.channel,
+                workspace=gathering.workspace,
+                event=body_of(last),
+                resource=resource_of(last, self._resource_types),
+                at=at,
+                keys=last.hold.keys,
+            ),
+            Policy.GROUP,
+        )
+        return in_step(new, step), step.changes
+
+    async def _events_told(self, members: Sequence[Held]) -> list[str]:
+        """Return the ids of the events behind messages, those that a group's message lists among them."""
+        inner = await self._store.told_events([member.delivery.id for member in members])
+        found: list[str] = []
+        for member in members:
+            found += inner.get(member.delivery.id, [member.delivery.event_id])
+        return list(dict.fromkeys(found))
+
+    async def _send(self, channels: set[str]) -> None:
+        if not channels <= self._channels:
+            # The configuration has no such channel any more: a dead letter, of which somebody hears.
+            await self._store.bury_orphans(self._channels)
+            self._on_failures()
+        self._on_deliveries(channels)
+
+    def _count(self, rule: str, state: DeliveryState) -> None:
+        self._metrics.released.labels(rule, state).inc()
+
+
+def _stage(gathering: Gathering) -> Policy:
+    """Return the stage behind which a gathering's messages go on: a digest has no further group to wait for."""
+    return Policy.LIMIT if is_rest(gathering) else Policy.GROUP
+
+
+def _name(item: Held | Gathering) -> str:
+    return item.delivery.id if isinstance(item, Held) else f"gathering {item.seq} of {item.rule}"

@@ -1,0 +1,311 @@
+"""The policies over a real store, on every database: what people are told, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from fakes import ManualClock
+from policyparts import Bench, bench_maker
+
+from memonotify.model import DeliveryState
+from memonotify.store import Store
+
+Making = Callable[..., Bench]
+
+
+@pytest.fixture
+def making(store: Store, clock: ManualClock, tmp_path: Path) -> Making:
+    return bench_maker(store, clock, tmp_path)
+
+
+GROUP = """
+rules:
+  - name: returns
+    match: {event_type: collection_returned}
+    group: {by: "{{ resource.account_id }}", wait: 1m, max: 4}
+    notify:
+      - channel: chat
+        text: "{{ events | length }}: {{ events | map(attribute='resource.id') | join(' ') }} {{ totals[0] | money }}"
+"""
+
+
+async def test_a_group_is_told_in_one_message_when_the_wait_of_its_first_is_over(making: Making) -> None:
+    bench = making(GROUP)
+    await bench.event(of="a", account_id="1", amount=1050)
+    await bench.turn(30)
+    await bench.event(of="b", account_id="1", amount=2000)
+    await bench.event(of="c", account_id="2", amount=7)
+    await bench.turn(29)
+    assert bench.told == []
+    await bench.turn(1)
+    assert bench.told == ["2: a b €30.50"]
+    await bench.turn(30)
+    assert bench.told == ["2: a b €30.50", "1: c €0.07"]
+    assert await bench.states() == {"told": 2, "sent": 2}
+
+
+async def test_a_full_group_goes_at_once_and_the_next_begins_another(making: Making) -> None:
+    bench = making(GROUP)
+    for name in "abcde":
+        await bench.event(of=name, account_id="1")
+    await bench.turn()
+    assert bench.told == ["4: a b c d €4.00"]
+    await bench.turn(60)
+    assert bench.told[1:] == ["1: e €1.00"]
+
+
+async def test_a_restart_in_the_middle_of_a_group_changes_nothing(making: Making) -> None:
+    bench = making(GROUP)
+    await bench.event(of="a", account_id="1")
+    bench.start()
+    await bench.event(of="b", account_id="1")
+    bench.start()
+    await bench.turn(60)
+    assert bench.told == ["2: a b €2.00"]
+
+
+async def test_members_say_in_which_message_they_were_told(making: Making) -> None:
+    bench = making(GROUP)
+    for name in "ab":
+        await bench.event(of=name, account_id="1")
+    await bench.turn(60)
+    (sent,) = bench.sent
+    members = await bench.store.deliveries(state=DeliveryState.TOLD)
+    assert {member.told_in for member in members} == {sent.delivery.id}
+    assert sent.delivery.event_id == "evt-2"
+
+
+async def test_a_group_whose_rule_is_gone_is_told_in_the_default_form(making: Making) -> None:
+    bench = making(GROUP)
+    for name in "ab":
+        await bench.event(of=name, account_id="1", reference=f"ref-{name}")
+    bench.reload(GROUP.replace("name: returns", "name: other"))
+    await bench.turn(60)
+    (text,) = bench.told
+    assert text.startswith("returns: 2 events, €2.00")
+    assert "ref-a" in text
+    assert "ref-b" in text
+
+
+ONCE = """
+rules:
+  - name: paid
+    match: {event_type: ["transfer_confirmed", "transaction_confirmed"]}
+    once: {per: "{{ resource.reference }}", within: 1d}
+    notify:
+      - {channel: chat, text: "{{ event.event_type }} {{ resource.reference }}"}
+"""
+PREFER = ONCE.replace("within: 1d", "within: 1d, prefer: transaction_confirmed, wait: 2m")
+
+
+async def test_once_speaks_for_the_first_of_a_key_and_again_when_the_time_is_over(making: Making) -> None:
+    bench = making(ONCE)
+    await bench.event("transfer_confirmed", reference="A")
+    await bench.event("transaction_confirmed", reference="A")
+    await bench.event("transaction_confirmed", reference="B")
+    await bench.turn(86_399)
+    await bench.event("transfer_confirmed", reference="A")
+    await bench.turn(1)
+    await bench.event("transfer_confirmed", reference="A")
+    await bench.turn()
+    assert sorted(bench.told) == ["transaction_confirmed B", "transfer_confirmed A", "transfer_confirmed A"]
+
+
+async def test_a_preferred_event_that_comes_in_time_is_told_in_place_of_the_first(making: Making) -> None:
+    bench = making(PREFER)
+    await bench.event("transfer_confirmed", reference="A")
+    await bench.turn(60)
+    assert bench.told == []
+    await bench.event("transaction_confirmed", reference="A")
+    await bench.turn(600)
+    assert bench.told == ["transaction_confirmed A"]
+    assert await bench.states() == {"told": 1, "sent": 1}
+
+
+async def test_without_a_preferred_event_the_first_is_told_after_the_wait(making: Making) -> None:
+    bench = making(PREFER)
+    await bench.event("transfer_confirmed", reference="A")
+    await bench.turn(120)
+    assert bench.told == ["transfer_confirmed A"]
+    await bench.event("transaction_confirmed", reference="A")
+    await bench.turn(600)
+    assert bench.told == ["transfer_confirmed A"]
+
+
+LIMIT = """
+rules:
+  - name: noisy
+    match: {event_type: collection_returned}
+    limit: {count: 2, per: 1h}
+    notify:
+      - {channel: chat, text: "{{ resource.id }}"}
+"""
+
+
+async def test_what_is_over_the_limit_is_told_in_one_message_when_there_is_room(making: Making) -> None:
+    bench = making(LIMIT)
+    for name in "abcd":
+        await bench.event(of=name)
+        await bench.turn(60)
+    assert bench.told == ["a", "b"]
+    await bench.turn(3600 - 240)
+    (summary,) = bench.told[2:]
+    assert "2 more messages" in summary
+    assert "evt-3" in summary
+    assert "evt-4" in summary
+    await bench.event(of="e")
+    await bench.turn()
+    assert bench.told[3:] == ["e"]
+
+
+NIGHTS = 'nights: {days: [mon, tue, wed, thu, fri, sat, sun], from: "19:00", to: "08:00"}\n'
+QUIET = """
+rules:
+  - name: night
+    match: {event_type: collection_returned}
+    quiet: {hours: nights, then: THEN}
+    notify:
+      - {channel: chat, text: "{{ resource.id }}"}
+"""
+
+
+async def at_night(bench: Bench) -> None:
+    await bench.until(datetime(2026, 3, 2, 20, 0, tzinfo=UTC))
+    for name in "abc":
+        await bench.event(of=name)
+        await bench.turn(60)
+
+
+async def test_quiet_hours_hold_each_message_until_they_end(making: Making) -> None:
+    bench = making(QUIET.replace("THEN", "hold"), hours=NIGHTS)
+    await at_night(bench)
+    await bench.turn(10 * 3600)
+    assert bench.told == []
+    await bench.until(datetime(2026, 3, 3, 7, 0, tzinfo=UTC))
+    assert sorted(bench.told) == ["a", "b", "c"]
+
+
+async def test_a_digest_tells_the_night_in_one_message(making: Making) -> None:
+    bench = making(QUIET.replace("THEN", "digest"), hours=NIGHTS)
+    await at_night(bench)
+    await bench.until(datetime(2026, 3, 3, 7, 0, tzinfo=UTC))
+    (text,) = bench.told
+    assert text.startswith("night: 3 events")
+
+
+async def test_what_quiet_hours_drop_is_suppressed_and_listed(making: Making) -> None:
+    bench = making(QUIET.replace("THEN", "drop"), hours=NIGHTS)
+    await at_night(bench)
+    await bench.until(datetime(2026, 3, 3, 7, 0, tzinfo=UTC))
+    assert bench.told == []
+    (first, *_) = suppressed = await bench.store.deliveries(state=DeliveryState.SUPPRESSED)
+    assert len(suppressed) == 3
+    assert first.detail.startswith("quiet: nights")
+
+
+async def test_the_messages_of_a_night_are_grouped_behind_it(making: Making) -> None:
+    rules = GROUP.replace("group:", "quiet: {hours: nights}\n    group:").replace("max: 4", "max: 100")
+    bench = making(rules, hours=NIGHTS)
+    await bench.until(datetime(2026, 3, 2, 17, 59, 30, tzinfo=UTC))
+    await bench.event(of="before", account_id="1")
+    await bench.turn(45)
+    await bench.event(of="a", account_id="1")
+    await bench.turn(15)
+    assert bench.told == ["1: before €1.00"]
+    await bench.event(of="b", account_id="1")
+    await bench.until(datetime(2026, 3, 3, 7, 0, 59, tzinfo=UTC))
+    assert bench.told == ["1: before €1.00"]
+    await bench.turn(1)
+    assert bench.told[1:] == ["2: a b €2.00"]
+
+
+ESCALATE = """
+rules:
+  - name: wire
+    match: {event_type: wire_transfer_attachment_required}
+    notify:
+      - {channel: chat, text: "needs a document: {{ resource.id }}"}
+    escalate:
+      - after: 1h
+        unless: {event_type: [wire_transfer_confirmed, wire_transfer_canceled]}
+        notify:
+          - {channel: chat, text: "still waits: {{ resource.id }}"}
+      - after: 1d
+        unless: {event_type: "wire_transfer_*"}
+        notify:
+          - {channel: mail, subject: "it will be lost: {{ resource.id }}"}
+"""
+
+
+async def test_an_escalation_speaks_step_by_step_while_nothing_ends_it(making: Making) -> None:
+    bench = making(ESCALATE)
+    await bench.event("wire_transfer_attachment_required", of="w1")
+    await bench.turn(3600)
+    assert bench.told == ["needs a document: w1", "still waits: w1"]
+    await bench.event("transfer_confirmed", of="w1")
+    await bench.turn(86_400)
+    assert bench.told[2:] == ["it will be lost: w1"]
+
+
+async def test_an_event_that_ends_an_escalation_silences_it_whenever_it_came_in(making: Making) -> None:
+    bench = making(ESCALATE)
+    # Taken in before the start, and dated after it: the bank's calls overtook each other.
+    await bench.event("wire_transfer_confirmed", of="w1", date=bench.clock.now() + timedelta(seconds=1))
+    await bench.event("wire_transfer_attachment_required", of="w1")
+    await bench.event("wire_transfer_confirmed", of="w2", date=bench.clock.now() - timedelta(days=1))
+    await bench.event("wire_transfer_attachment_required", of="w2")
+    await bench.turn(3600)
+    assert sorted(bench.told) == ["needs a document: w1", "needs a document: w2", "still waits: w2"]
+    (ended,) = await bench.store.deliveries(state=DeliveryState.SUPPRESSED)
+    assert ended.detail == "escalate: wire_transfer_confirmed came (evt-1)"
+
+
+RESOLVED = """
+rules:
+  - name: low
+    match: {event_type: transaction_confirmed}
+    when: resource.balance < 100
+    fire: on_change
+    key: "{{ resource.account_id }}"
+    notify: [{channel: chat, text: low}]
+    resolved: [{channel: chat, text: fine}]
+    escalate: {after: 1h, notify: [{channel: chat, text: still low}]}
+"""
+
+
+async def test_an_escalation_of_a_rule_that_resolves_ends_with_it(making: Making) -> None:
+    bench = making(RESOLVED)
+    await bench.event("transaction_confirmed", account_id="1", balance=50)
+    await bench.event("transaction_confirmed", account_id="2", balance=50)
+    await bench.turn(60)
+    await bench.event("transaction_confirmed", account_id="1", balance=500)
+    await bench.turn(3600)
+    assert bench.told == ["low", "low", "fine", "still low"]
+
+
+async def test_what_is_suppressed_uses_up_no_key(making: Making) -> None:
+    rules = ONCE.replace("notify:", "quiet: {hours: nights, then: drop}\n    notify:")
+    bench = making(rules, hours=NIGHTS)
+    await bench.until(datetime(2026, 3, 2, 20, 0, tzinfo=UTC))
+    await bench.event("transfer_confirmed", reference="A")
+    await bench.until(datetime(2026, 3, 3, 9, 0, tzinfo=UTC))
+    await bench.event("transaction_confirmed", reference="A")
+    await bench.turn()
+    assert bench.told == ["transaction_confirmed A"]
+
+
+async def test_a_group_passes_the_limit_as_one_message_and_the_rest_names_all_its_events(making: Making) -> None:
+    rules = GROUP.replace("notify:", "limit: {count: 1, per: 1h}\n    notify:")
+    bench = making(rules)
+    for account in "123":
+        for name in "ab":
+            await bench.event(of=f"{name}{account}", account_id=account)
+        await bench.turn(60)
+    assert bench.told == ["2: a1 b1 €2.00"]
+    await bench.turn(3600)
+    (summary,) = bench.told[1:]
+    assert "2 more messages" in summary
+    assert all(f"evt-{number}" in summary for number in (3, 4, 5, 6))
