@@ -99,6 +99,7 @@ def a_delivery_row(name: str, **fields: Any) -> Values:
         "reason": None,
         "detail": "",
         "replay": "",
+        "told_in": "",
         "silence": "",
     }
     assert set(fields) <= set(row)
