@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fakes import ManualClock
 from policyparts import Bench, bench_maker
+from storeparts import a_silence
 
-from memonotify.model import DeliveryState
+from memonotify.model import DeliveryState, Fate, Matchers
 from memonotify.store import Store
 
 Making = Callable[..., Bench]
@@ -309,3 +311,166 @@ async def test_a_group_passes_the_limit_as_one_message_and_the_rest_names_all_it
     (summary,) = bench.told[1:]
     assert "2 more messages" in summary
     assert all(f"evt-{number}" in summary for number in (3, 4, 5, 6))
+
+
+PLAIN = """
+rules:
+  - name: plain
+    match: {event_type: collection_returned}
+    notify:
+      - {channel: chat, text: "{{ resource.id }}"}
+"""
+
+
+async def silence(bench: Bench, hours: float, *, name: str = "sil_a", **fields: Any) -> None:
+    """Silence everything from now on, or what `matchers` say."""
+    await bench.store.add_silence(
+        a_silence(name, hours=hours, at=bench.clock.now(), **{"matchers": Matchers(), **fields})
+    )
+
+
+async def test_a_message_that_a_silence_let_go_meets_the_next_one(making: Making) -> None:
+    bench = making(PLAIN)
+    await silence(bench, 1)
+    await bench.event(of="a")
+    await bench.turn(1800)
+    await silence(bench, 1, name="sil_b")
+    await bench.turn(1800)
+    assert bench.told == []
+    (waiting,) = await bench.store.deliveries(state=DeliveryState.HELD)
+    assert waiting.silence == "sil_b"
+    await bench.turn(1800)
+    assert bench.told == ["a"]
+
+
+async def test_what_was_decided_under_a_silence_that_has_ended_meanwhile_does_not_wait_for_its_old_end(
+    making: Making,
+) -> None:
+    bench = making(PLAIN)
+    await silence(bench, 5)
+    event = await bench.arrive(of="a")
+    work = bench.evaluator.begin(event, bench.ruleset.candidates(event.event_type, event.resource_type, "acme"))
+    evaluation = await bench.evaluator.evaluate(work)
+    await bench.store.expire_silence("sil_a", bench.clock.now())
+    await bench.store.record(evaluation)
+    await bench.turn()
+    assert bench.told == ["a"]
+
+
+async def test_a_silence_that_is_ended_early_lets_its_messages_go_at_once(making: Making) -> None:
+    bench = making(PLAIN)
+    await silence(bench, 5)
+    await bench.event(of="a")
+    await bench.turn(60)
+    await bench.store.expire_silence("sil_a", bench.clock.now())
+    await bench.turn()
+    assert bench.told == ["a"]
+    assert await bench.states() == {"sent": 1}
+
+
+async def test_what_a_silence_drops_is_suppressed_and_says_by_which(making: Making) -> None:
+    bench = making(PLAIN)
+    await silence(bench, 5, then=Fate.DROP)
+    await bench.event(of="a")
+    await bench.turn(6 * 3600)
+    assert bench.told == []
+    (dropped,) = await bench.store.deliveries(state=DeliveryState.SUPPRESSED)
+    assert dropped.silence == "sil_a"
+
+
+async def test_an_escalation_meets_a_silence_when_its_moment_comes(making: Making) -> None:
+    bench = making(ESCALATE)
+    await bench.event("wire_transfer_attachment_required", of="w1")
+    await bench.turn(1800)
+    await silence(bench, 2)
+    await bench.turn(1800)
+    assert bench.told == ["needs a document: w1"]
+    await bench.turn(5400)
+    assert bench.told == ["needs a document: w1", "still waits: w1"]
+
+
+async def test_a_message_whose_rule_is_gone_still_meets_the_silences(making: Making) -> None:
+    bench = making(PREFER)
+    await bench.event("transfer_confirmed", of="a", reference="A")
+    bench.reload(PLAIN)
+    await silence(bench, 1, matchers=Matchers(channel=("chat",)))
+    await bench.turn(1800)
+    assert bench.told == []
+    await bench.turn(1800)
+    assert bench.told == ["transfer_confirmed A"]
+
+
+async def test_what_waited_for_a_better_event_and_is_dropped_in_the_end_uses_up_no_key(making: Making) -> None:
+    rules = PREFER.replace("notify:", "quiet: {hours: nights, then: drop}\n    notify:")
+    bench = making(rules, hours=NIGHTS)
+    await bench.until(datetime(2026, 3, 2, 17, 59, tzinfo=UTC))
+    await bench.event("transfer_confirmed", reference="A")
+    await bench.turn(120)
+    await bench.until(datetime(2026, 3, 3, 9, 0, tzinfo=UTC))
+    assert await bench.states() == {"suppressed": 1}
+    await bench.event("transaction_confirmed", reference="A")
+    await bench.turn()
+    assert bench.told == ["transaction_confirmed A"]
+
+
+async def test_a_key_is_used_up_where_one_of_two_messages_that_waited_was_sent(making: Making) -> None:
+    rules = PREFER.replace("notify:", "notify:\n      - {channel: mail, subject: 'mail {{ resource.reference }}'}")
+    bench = making(rules)
+    await silence(bench, 1, then=Fate.DROP, matchers=Matchers(channel=("mail",)))
+    await bench.event("transfer_confirmed", reference="A")
+    await bench.turn(120)
+    await bench.event("transaction_confirmed", reference="A")
+    await bench.turn(600)
+    assert bench.told == ["transfer_confirmed A"]
+
+
+async def test_what_is_told_in_place_of_another_is_a_message_that_goes(making: Making) -> None:
+    rules = PREFER.replace("notify:", "notify:\n      - {channel: mail, subject: 'mail {{ resource.reference }}'}")
+    bench = making(rules)
+    await silence(bench, 1, then=Fate.DROP, matchers=Matchers(channel=("mail",)))
+    await bench.event("transfer_confirmed", reference="A")
+    await bench.event("transaction_confirmed", reference="A")
+    await bench.turn(600)
+    (sent,) = bench.sent
+    told = await bench.store.deliveries(state=DeliveryState.TOLD)
+    assert {delivery.told_in for delivery in told} == {sent.delivery.id}
+
+
+async def test_a_better_event_ends_no_escalation_of_an_earlier_time(making: Making) -> None:
+    rules = PREFER + (
+        "    escalate:\n      - after: 3d\n        unless: {event_type: transfer_canceled}\n"
+        "        notify: [{channel: chat, text: 'nobody came: {{ event.id }}'}]\n"
+    )
+    bench = making(rules)
+    await bench.event("transfer_confirmed", reference="A")
+    await bench.turn(2 * 86_400)
+    await bench.event("transfer_confirmed", reference="A")
+    await bench.event("transaction_confirmed", reference="A")
+    await bench.turn(2 * 86_400)
+    assert bench.told == ["transfer_confirmed A", "transaction_confirmed A", "nobody came: evt-1"]
+    await bench.turn(86_400)
+    assert bench.told[3:] == ["nobody came: evt-3"]
+
+
+async def test_an_escalation_that_was_resolved_stays_ended_where_it_begins_anew(making: Making) -> None:
+    bench = making(RESOLVED)
+    await bench.event("transaction_confirmed", account_id="1", balance=50)
+    await bench.turn(600)
+    await bench.event("transaction_confirmed", account_id="1", balance=500)
+    await bench.turn(600)
+    await bench.event("transaction_confirmed", account_id="1", balance=50)
+    await bench.turn(2400)
+    assert bench.told == ["low", "fine", "low"]
+    (ended,) = await bench.store.deliveries(state=DeliveryState.SUPPRESSED)
+    assert ended.detail == "escalate: it is resolved"
+    await bench.turn(1200)
+    assert bench.told == ["low", "fine", "low", "still low"]
+
+
+async def test_a_resolution_that_nobody_hears_of_ends_no_escalation(making: Making) -> None:
+    bench = making(RESOLVED)
+    await bench.event("transaction_confirmed", account_id="1", balance=50)
+    await silence(bench, 0.5, then=Fate.DROP)
+    await bench.event("transaction_confirmed", account_id="1", balance=500)
+    await bench.turn(3600)
+    assert bench.told == ["low", "still low"]
