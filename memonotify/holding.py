@@ -55,9 +55,9 @@ class Ending:
 class Hold:
     """Why a message waits, and until when.
 
-    `key` is that of the policy that holds it, such as a silence's id; of an escalation, that of `fire`. `keys` are those
-    of the policies that it has not passed yet, by their words. In a gathering, `until` is when that ends if it begins
-    with this message.
+    `key` is that of the policy that holds it, such as a silence's id; of an escalation, that of `fire`. `keys` are
+    those of the policies that it has not passed yet, by their words. In a gathering, `until` is when that ends if it
+    begins with this message.
     """
 
     policy: Policy

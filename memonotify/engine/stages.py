@@ -19,6 +19,9 @@ from memonotify.policies.silence import silence_for
 from memonotify.rules.policies import Group
 from memonotify.rules.values import Rule
 
+MOST_TOLD: Final = 1000
+"""So many messages of a quiet time are told in one."""
+
 _UNTIL: Final = "%Y-%m-%d %H:%M:%S UTC"
 
 
@@ -113,7 +116,8 @@ def _quiet(passage: Passage) -> Asking[Step | None]:
     if quiet.then == "drop":
         return Step(state=DeliveryState.SUPPRESSED, policy=Policy.QUIET, detail=detail)
     if quiet.then == "digest":
-        gather = Gather(slot=until)
+        # What one message can list; those that follow begin another.
+        gather = Gather(slot=until, most=MOST_TOLD)
         return _waits(Hold(policy=Policy.QUIET, until=until, keys=passage.keys, gather=gather), detail)
     if rule.group is not None:
         # Those of the quiet time gather at once, for a message of their own behind it.

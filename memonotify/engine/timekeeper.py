@@ -75,7 +75,7 @@ class HoldStore(Memory, Protocol):
         gathering: Gathering | None = ...,
     ) -> bool: ...
     async def tell(
-        self, gathering: Gathering, new: NewDelivery | None, changes: Sequence[StateChange] = ...
+        self, gathering: Gathering, new: NewDelivery | None, changes: Sequence[StateChange] = ..., *, count: int
     ) -> bool: ...
 
 
@@ -308,7 +308,7 @@ class Timekeeper:
         await self._store.close_gatherings([gathering])
         count, members = await self._store.members(gathering, MOST_READ)
         if not members:
-            await self._store.tell(gathering, None)
+            await self._store.tell(gathering, None, count=0)
             return True
         for _ in range(_TRIES):
             if count == 1 and not is_rest(gathering):
@@ -317,8 +317,10 @@ class Timekeeper:
                     return True
                 continue
             new, changes = await self._together(gathering, count, members)
-            if await self._store.tell(gathering, new, changes):
+            if await self._store.tell(gathering, new, changes, count=count):
                 self._metrics.gathered.labels(gathering.rule, gathering.policy).inc(count)
+                if new.notification.render_error:
+                    self._metrics.render_errors.labels(gathering.rule).inc()
                 self._count(gathering.rule, new.state)
                 if new.state is DeliveryState.PENDING:
                     await self._send({gathering.channel})

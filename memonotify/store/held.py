@@ -50,10 +50,13 @@ class Gathering:
     size: int
 
 
-def telling(gathering: Gathering, new: NewDelivery | None, changes: tuple[StateChange, ...], now: datetime) -> Telling:
+def telling(
+    gathering: Gathering, new: NewDelivery | None, changes: tuple[StateChange, ...], now: datetime, count: int
+) -> Telling:
     """Return the end of a gathering as `tell` takes it."""
     return Telling(
         gathering=gathering.seq,
+        count=count,
         now=micros(now),
         delivery=None if new is None else delivery_row(new),
         hold=None if new is None or new.hold is None else hold_row(new, new.hold),

@@ -312,9 +312,10 @@ def close(connection: Connection, seqs: Sequence[Sequence[int]]) -> list[None]:
 
 @dataclass(frozen=True, slots=True)
 class Telling:
-    """The message that tells a gathering, as rows; None where nobody is left in it."""
+    """The message that tells a gathering's `count` members, as rows; None where nobody is left in it."""
 
     gathering: int
+    count: int
     now: int
     delivery: dict[str, Any] | None
     hold: HoldRow | None
@@ -333,10 +334,11 @@ def tell(connection: Connection, tellings: Sequence[Telling]) -> list[bool]:
 def _tell(connection: Connection, each: Telling) -> bool:
     with connection.begin_nested() as savepoint:
         ended = connection.execute(_END, {"of_seq": each.gathering}).rowcount == 1
-        if not ended or not memory.change_all(connection, each.changes, each.now):
+        # A person may have given one up since the message was written.
+        ids = list(connection.scalars(_MEMBERS, {"of_seq": each.gathering})) if ended else []
+        if not ended or len(ids) != each.count or not memory.change_all(connection, each.changes, each.now):
             savepoint.rollback()
             return False
-    ids = list(connection.scalars(_MEMBERS, {"of_seq": each.gathering}))
     if each.delivery is not None:
         connection.execute(_NEW_DELIVERY, each.delivery)
         if each.hold is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -474,3 +475,57 @@ async def test_a_resolution_that_nobody_hears_of_ends_no_escalation(making: Maki
     await bench.event("transaction_confirmed", account_id="1", balance=500)
     await bench.turn(3600)
     assert bench.told == ["low", "still low"]
+
+
+BAD_WORDS = GROUP.replace("{{ events | length }}", "{{ 1 // (events | length - 2) }}{{ events | length }}")
+
+
+async def test_a_group_whose_words_fail_is_told_in_the_default_form_and_counted(making: Making) -> None:
+    bench = making(BAD_WORDS)
+    for name in "ab":
+        await bench.event(of=name, account_id="1")
+    await bench.turn(60)
+    (text,) = bench.told
+    assert text.startswith("returns: 2 events, €2.00")
+    assert "ZeroDivisionError" in text or "division" in text
+    assert bench.metrics.render_errors.labels("returns")._value.get() == 1
+
+
+async def test_a_group_says_of_which_events_the_bank_gave_nothing(making: Making) -> None:
+    bench = making(GROUP.replace("{{ resource.account_id }}", "x"))
+    await bench.event(of="a")
+    gone = await bench.arrive(of="b")
+    bench.bank.answers.clear()
+    await bench.evaluate(replace(gone, attempts=9))
+    await bench.turn(60)
+    (text,) = bench.told
+    assert "evt-2" in text
+    assert "the bank has no such resource any more" in text
+
+
+async def test_a_night_of_more_than_a_thousand_events_is_told_in_full(making: Making) -> None:
+    rules = QUIET.replace("THEN", "digest").replace(
+        "{{ resource.id }}", "{{ events | length }} of {{ totals[0].count }}: {{ totals[0] | money }}"
+    )
+    bench = making(rules, hours=NIGHTS)
+    await bench.until(datetime(2026, 3, 2, 20, 0, tzinfo=UTC))
+    await bench.many(1002)
+    await bench.until(datetime(2026, 3, 3, 7, 0, tzinfo=UTC))
+    assert sorted(bench.told) == ["1000 of 1000: €1,000.00", "2 of 2: €2.00"]
+
+
+async def test_what_is_discarded_while_its_group_is_being_told_is_not_listed(making: Making) -> None:
+    bench = making(GROUP)
+    for name in "abc":
+        await bench.event(of=name, account_id="1")
+    bench.clock.advance(60)
+    await bench.lead()
+    (gathering,) = await bench.store.due_gatherings(10)
+    await bench.store.close_gatherings([gathering])
+    count, members = await bench.store.members(gathering, 10)
+    new, _ = await bench.timekeeper._together(gathering, count, members)
+    await bench.store.discard([members[0].delivery.id])
+    assert not await bench.store.tell(gathering, new, count=count)
+    await bench.turn()
+    assert bench.told == ["2: b c €2.00"]
+    assert await bench.states() == {"discarded": 1, "told": 2, "sent": 1}
