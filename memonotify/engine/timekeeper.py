@@ -338,7 +338,8 @@ class Timekeeper:
     ) -> tuple[NewDelivery, tuple[StateChange, ...]]:
         rule = self._ruleset().rule(gathering.rule)
         entry: Entry | None = None
-        if rule is not None:
+        if rule is not None and (rule.gathers or is_rest(gathering)):
+            # The words of a rule that gathers no more speak of one event only.
             entry = entry_of(gathering, entries_of(rule, gathering.branch))
         at = self._clock.now()
         if is_rest(gathering):

@@ -93,6 +93,17 @@ async def test_a_group_whose_rule_is_gone_is_told_in_the_default_form(making: Ma
     assert "ref-b" in text
 
 
+async def test_a_group_whose_rule_gathers_no_more_is_told_in_the_default_form(making: Making) -> None:
+    bench = making(GROUP)
+    for name in "ab":
+        await bench.event(of=name, account_id="1", reference=f"ref-{name}")
+    bench.reload(PLAIN.replace("name: plain", "name: returns"))
+    await bench.turn(60)
+    (text,) = bench.told
+    assert "ref-a" in text
+    assert "ref-b" in text
+
+
 ONCE = """
 rules:
   - name: paid
