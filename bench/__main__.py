@@ -1,4 +1,4 @@
-"""`make bench`: accept, end to end, accept under backlog, many rules: one run on loopback, as rates and ratios."""
+"""`make bench`: accept, end to end, under backlog, many rules, what waits: one run on loopback, as rates and ratios."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 from bench import load, shared, stage, waits
+from bench.policies import policies
 from bench.rows import Row, row_of
 from bench.rules import rules
 
 _CONCURRENCY = 16
+_SECTIONS = ("accept", "http", "mail", "backlog", "postgres", "rules", "policies")
 
 
 async def accept(folder: Path, seconds: float, rounds: int) -> list[Row]:
@@ -137,6 +139,7 @@ async def _main(arguments: argparse.Namespace) -> list[Row]:
         "postgres": lambda folder: shared.postgres(folder, quick=quick),
         "backlog": lambda folder: under_backlog(folder, 2000 if quick else 10_000, 2.0 if quick else 5.0),
         "rules": lambda folder: rules(folder, count=1000 if quick else 10_000, seconds=2.0 if quick else 10.0),
+        "policies": lambda folder: policies(folder, many=10_000 if quick else 100_000, events=200 if quick else 1000),
     }
     rows: list[Row] = []
     # The store's commits must meet a disk, so the folder stands in the checkout and not in a memory file system.
@@ -153,7 +156,7 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a rough look, in half a minute")
-    parser.add_argument("--only", action="append", choices=["accept", "http", "mail", "backlog", "postgres", "rules"])
+    parser.add_argument("--only", action="append", choices=_SECTIONS)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the JSON here, not below the table")
     arguments = parser.parse_args()
     rows = uvloop.run(_main(arguments))

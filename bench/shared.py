@@ -24,7 +24,7 @@ _CLAIMS = 60
 
 
 @asynccontextmanager
-async def _database() -> AsyncIterator[str | None]:
+async def a_database() -> AsyncIterator[str | None]:
     """Give the URL of a fresh database, None where no server is to be had."""
     address = os.environ.get("MEMONOTIFY_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432")
     name = f"memonotify_bench_{uuid4().hex}"
@@ -51,14 +51,14 @@ def _order(address: str, order: str) -> None:
 
 async def postgres(folder: Path, *, quick: bool) -> list[Row]:
     """Accept and end to end, on SQLite and on PostgreSQL with one node and two; then claims."""
-    async with _database() as url:
+    async with a_database() as url:
         if url is None:
             return []
         rows = await _accept(folder, url, 1.0 if quick else 3.0)
-    async with _database() as url:
+    async with a_database() as url:
         assert url is not None
         rows += await _end_to_end(folder, url, 300 if quick else 1500)
-    async with _database() as url:
+    async with a_database() as url:
         assert url is not None
         rows += await _claims(url, _SETTLED // 10 if quick else _SETTLED)
     return rows

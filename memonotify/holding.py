@@ -44,23 +44,20 @@ class Gather:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """What makes an escalation needless: an event of one of these types whose `same` field has this value.
-
-    `fire_key` is set where the rule remembers its condition's answer: that it is false again ends it as well.
-    """
+    """What makes an escalation needless: an event of one of these types whose `same` field has this value."""
 
     event_types: tuple[str, ...] = ()
     same: str = ""
     value: str = ""
-    fire_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
     """Why a message waits, and until when.
 
-    `key` is that of the policy that holds it, such as a silence's id. `keys` are those of the policies that it has not
-    passed yet, by their words. In a gathering, `until` is when that ends if it begins with this message.
+    `key` is that of the policy that holds it, such as a silence's id; of an escalation, that of `fire`. `keys` are
+    those of the policies that it has not passed yet, by their words. In a gathering, `until` is when that ends if it
+    begins with this message.
     """
 
     policy: Policy
@@ -96,3 +93,12 @@ class Overtaken:
     rule: str
     key: str
     told_in: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolved:
+    """A condition that is false again for a key of `fire`: the escalations that wait for it are needless."""
+
+    workspace: str
+    rule: str
+    key: str

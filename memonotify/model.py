@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from memonotify.errors import Reason
-from memonotify.holding import Hold, Overtaken, Policy, StateChange
+from memonotify.holding import Hold, Overtaken, Policy, Resolved, StateChange
 
 
 class Clock(Protocol):
@@ -398,6 +398,7 @@ class Decision:
     policy: Policy | None = None
     changes: tuple[StateChange, ...] = ()
     overtaken: Overtaken | None = None
+    resolved: Resolved | None = None
     faults: tuple[Fault, ...] = ()
 
 

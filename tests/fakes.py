@@ -24,6 +24,10 @@ class ManualClock:
         self._at += timedelta(seconds=seconds)
         self._monotonic += seconds
 
+    def set_back(self, seconds: float) -> None:
+        """Let the time of day jump back, as where a machine's clock is set right."""
+        self._at -= timedelta(seconds=seconds)
+
 
 class Faults:
     """The store's hook before each commit: raises what is queued, and calls `on_commit` where a test set it."""

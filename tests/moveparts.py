@@ -220,6 +220,24 @@ def fill_awkwardly(url: str) -> None:
                 a_delivery_row("claimed", state="sending", lease="ab12", lease_until=NOW + 9, due_at=NOW - 1),
                 a_delivery_row("pending", state="pending", attempts=0),
                 a_delivery_row("held", state="held", channel="é"),
+                a_delivery_row("gathered", state="held", silence="sil_é"),
+                a_delivery_row("told", state="told", told_in="claimed"),
+            ],
+        )
+        _put(
+            connection,
+            "gatherings",
+            [
+                (7, "ab12", "acme", "é", "notify", 0, "mail", "group", "Ä\tß", -NOW, 2**62, 3),
+                (2**53 + 1, None, "acme", "big", "escalate", 2, "mail", "quiet", "", NOW, -1, 1),
+            ],
+        )
+        _put(
+            connection,
+            "holds",
+            [
+                ("held", "acme", "é", "escalate", "é", '{"limit":"\\u0000"}', '{"event_types":["a_*"]}', None, -1),
+                ("gathered", "acme", "é", "group", "Ä\tß", "{}", None, 7, 2**62),
             ],
         )
         _put(

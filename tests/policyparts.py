@@ -6,6 +6,7 @@ and counted as sent, so a test reads what people would have been told, and when.
 
 from __future__ import annotations
 
+import asyncio
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -76,6 +77,7 @@ class Bench:
     def start(self) -> None:
         """Forget everything that only the memory of a process holds."""
         hours = hours_of(self.config)
+        self.metrics = Metrics()
         self.evaluator = Evaluator(
             memory=self.store,
             banks={"acme": self.bank},
@@ -95,7 +97,7 @@ class Bench:
             on_deliveries=lambda _channels: None,
             on_failures=lambda: None,
             clock=self.clock,
-            metrics=Metrics(),
+            metrics=self.metrics,
         )
 
     def reload(self, rules: str) -> None:
@@ -115,6 +117,13 @@ class Bench:
         event = await self.arrive(event_type, of=of, name=name, date=date, **resource)
         await self.evaluate(event)
         return event
+
+    async def many(self, count: int, **resource: Any) -> None:
+        """Take events in and evaluate them, as many as go side by side."""
+        for start in range(0, count, 200):
+            some = range(min(200, count - start))
+            await asyncio.gather(*(self.arrive(**resource) for _ in some))
+            await asyncio.gather(*(self.evaluate(event) for event in await self.store.unevaluated(limit=200)))
 
     async def arrive(
         self,

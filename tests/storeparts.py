@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from fakes import ManualClock
 from sqlalchemy import Connection, Engine, event
 
 from memonotify.errors import Reason
-from memonotify.holding import Hold, Policy
+from memonotify.holding import Ending, Gather, Hold, Overtaken, Policy, Resolved, StateChange
 from memonotify.model import (
     Attempt,
     Branch,
@@ -111,6 +112,7 @@ def evaluated(event: Event, *deliveries: NewDelivery, at: datetime = START, **fi
         deliveries=deliveries,
         changes=tuple(fields.pop("changes", ())),
         overtaken=fields.pop("overtaken", None),
+        resolved=fields.pop("resolved", None),
     )
     return Evaluation(event=event, evaluated_at=at, decisions=(decision,), **fields)
 
@@ -146,6 +148,39 @@ async def claimed(store: Store, channel: str = "mail") -> Delivery:
     """Claim the one delivery that is due."""
     (delivery,) = await store.claim(channel, limit=10, lease_s=30)
     return delivery
+
+
+async def work_on_holds(store: Store) -> None:
+    """Hold, gather, move, tell, overtake, resolve, discard and forget: all that the policies ask of a store."""
+    soon, later = START + timedelta(seconds=1), START + timedelta(days=30)
+    alone = Hold(policy=Policy.ONCE, key="k", until=START, ending=Ending(event_types=("a",)))
+    gathered = Hold(policy=Policy.GROUP, until=START, gather=Gather(key="k", most=1))
+    held = [
+        a_delivery("h1", entry=entry, state=DeliveryState.HELD, hold=hold)
+        for entry, hold in enumerate((alone, alone, replace(alone, key="other"), gathered, gathered, gathered))
+    ]
+    await written(store, *held, name="h1")
+    await store.hold_of(held[0].id)
+    await store.next_moment()
+    key = {"workspace": "acme", "rule": "big", "key": "k"}
+    state = StateChange(policy=Policy.ONCE, old=None, new="x", expires_at=soon, **key)
+    first = next(each for each in await store.due_holds(10) if each.delivery.id == held[2].id)
+    assert await store.move(first, DeliveryState.HELD, hold=replace(gathered, until=later), changes=[state])
+    change = replace(state, old="x", new="y")
+    gathering, *_ = await store.due_gatherings(10)
+    await store.close_gatherings([gathering])
+    count, members = await store.members(gathering, 10)
+    assert await store.tell(gathering, a_delivery("h1", entry=9), [change], count=count)
+    await store.told_events([members[0].delivery.id])
+    await store.events_of_resource("acme", "r1")
+    overtaken = Overtaken(told_in=held[0].id, **key)
+    await store.record(evaluated(await stored(store, "h2"), overtaken=overtaken, resolved=Resolved(**key)))
+    await written(store, a_delivery("h3", state=DeliveryState.HELD, hold=alone), name="h3")
+    (last,) = await store.due_holds(10)
+    assert await store.move(last, DeliveryState.SUPPRESSED, detail="so", silence="sil_x")
+    await store.discard([held[2].id])
+    await store.forget_states(before=later)
+    await store.hasten()
 
 
 async def buried(store: Store, *deliveries: NewDelivery) -> Sequence[str]:

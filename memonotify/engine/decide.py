@@ -20,7 +20,7 @@ from memonotify.engine.asks import Ask, Asking, Given, Lookup, Remembered
 from memonotify.engine.enclosing import Enclosure, file_name, wanted_proof, with_proof
 from memonotify.engine.stages import Passage, Step, in_step, stages
 from memonotify.errors import RenderError
-from memonotify.holding import Ending, Hold, Overtaken, Policy, StateChange
+from memonotify.holding import Ending, Hold, Overtaken, Policy, Resolved, StateChange
 from memonotify.model import (
     Branch,
     Decision,
@@ -140,7 +140,8 @@ def _concluded(making: _Making, judged: _Judged, verdict: Verdict, made: list[Ne
         # What is suppressed uses up no key: the next event of it is told.
         outcome, detail, policy, changes = Outcome.SUPPRESSED, made[0].detail, making.suppressed_by, ()
     elif judged.once is not None and judged.once.overtakes and made:
-        overtaken = Overtaken(workspace=making.event.workspace, rule=rule.name, key=judged.once_key, told_in=made[0].id)
+        told_in = next(new.id for new in made if new.state is not DeliveryState.SUPPRESSED)
+        overtaken = Overtaken(workspace=making.event.workspace, rule=rule.name, key=judged.once_key, told_in=told_in)
     return Decision(
         rule=rule.name,
         outcome=outcome,
@@ -151,8 +152,17 @@ def _concluded(making: _Making, judged: _Judged, verdict: Verdict, made: list[Ne
         deliveries=tuple(made),
         changes=tuple(changes),
         overtaken=overtaken,
+        resolved=_resolved(changes),
         faults=tuple(facts.faults),
     )
+
+
+def _resolved(changes: Iterable[StateChange]) -> Resolved | None:
+    """Return what is over, where a true condition became false and that is remembered."""
+    true, false = _WORDS[True], _WORDS[False]
+    over = (each for each in changes if each.policy is Policy.FIRE and (each.old, each.new) == (true, false))
+    found = next(over, None)
+    return None if found is None else Resolved(workspace=found.workspace, rule=found.rule, key=found.key)
 
 
 def entries_of(rule: Rule, branch: Branch) -> tuple[Entry, ...]:
@@ -321,6 +331,7 @@ def _staged(making: _Making, new: NewDelivery, keys: dict[str, str]) -> Asking[N
         return replace(new, state=DeliveryState.HELD, due_at=hold.until, hold=hold, detail=detail)
     step: Step = yield from stages(
         Passage(
+            name=making.rule.name,
             rule=making.rule,
             branch=new.branch,
             entry=new.entry,
@@ -341,12 +352,11 @@ def _staged(making: _Making, new: NewDelivery, keys: dict[str, str]) -> Asking[N
 def _escalations(making: _Making, keys: dict[str, str]) -> Asking[list[NewDelivery]]:
     """Make the messages that follow later, unless something ends it."""
     rule, event, made = making.rule, making.event, []
-    fire_key = making.fire_key if rule.on_change else None
     for step in rule.escalate:
         until = making.at + timedelta(seconds=step.after_s)
         value = str(event.body.get(step.same, "")) if step.same else ""
-        ending = Ending(event_types=step.event_types, same=step.same, value=value, fire_key=fire_key)
-        hold = Hold(policy=Policy.ESCALATE, key=making.once_key, until=until, keys=keys, ending=ending)
+        ending = Ending(event_types=step.event_types, same=step.same, value=value)
+        hold = Hold(policy=Policy.ESCALATE, key=making.fire_key, until=until, keys=keys, ending=ending)
         for entry in step.entries:
             new = yield from _message(making, entry, Branch.ESCALATE, has_proof=True)
             if new is not None:

@@ -16,19 +16,23 @@ from typing import Any, Final
 
 from memonotify.catalogue import resource_path
 from memonotify.engine.asks import Lookup
+from memonotify.engine.inquiry import absence
 from memonotify.engine.recall import Recall
-from memonotify.errors import RenderError
+from memonotify.errors import Reason, RenderError
 from memonotify.holding import Policy
-from memonotify.model import NewDelivery, Notification, delivery_id
+from memonotify.model import NewDelivery, Notification, Snapshot, delivery_id
 from memonotify.past import Past
 from memonotify.rules.lookups import lookup_path
 from memonotify.rules.values import Entry, Rule
 from memonotify.store.held import Gathering, Held
 from memonotify.templating import groupform
-from memonotify.templating.messages import with_severity
+from memonotify.templating.messages import annotate, with_severity
 
 MOST_READ: Final = 1000
-"""So many members of a gathering are read with their events; of a larger one, the rest is counted."""
+"""So many members of a gathering are read with their events. Only what is over a limit may be more: it is counted."""
+
+MOST_NOTED: Final = 10
+"""Of so many events a message says why it is without their resource."""
 
 _ADDRESSING: Final = ("to", "cc", "reply_to", "path", "headers", "severity")
 
@@ -51,13 +55,30 @@ def group_message(
             payload = entry.message.render(context)
         except RenderError as failed:
             error = f"message: {failed}"
+        except Exception as failed:  # noqa: BLE001 - whatever a value does to it, no alert is lost
+            error = f"message: {type(failed).__name__} while it was evaluated"
+    kind = channel_type_of(members[-1], entry)
     if payload is None:
-        kind = channel_type_of(members[-1], entry)
         told = groupform.default_group(kind, gathering.rule, context, money, error=error)
         payload = {**_addressing(members[-1]), **told}
+    note = _absences(members, resource_types) if rule is not None and rule.needs_resource else ""
+    if note:
+        payload = annotate(kind, payload, note)
     if rule is not None:
         payload = with_severity(payload, rule.severity)
     return _delivery(gathering, members[-1], payload, at, error=error)
+
+
+def _absences(members: Sequence[Held], resource_types: Mapping[str, str]) -> str:
+    """Say of which events the bank did not give the resource, as each one's own message would have."""
+    said: list[str] = []
+    for member in members:
+        shot = _resource_shot(member, resource_types)
+        if member.event is not None and shot is not None and shot.body is None:
+            why = absence("the resource", shot.path, shot.reason or Reason.NOT_FOUND)
+            said.append(f"{member.event.id}: {why}")
+    more = len(said) - MOST_NOTED
+    return "; ".join([*said[:MOST_NOTED], *([f"and {more} more events without a resource"] if more > 0 else [])])
 
 
 def rest_message(
@@ -75,7 +96,13 @@ def rest_message(
     payload = {
         **_addressing(members[-1]),
         **groupform.rest_payload(
-            kind, rule=gathering.rule, key=gathering.key, count=count, event_ids=event_ids, per_s=per_s
+            kind,
+            rule=gathering.rule,
+            key=gathering.key,
+            count=count,
+            event_ids=event_ids,
+            unread=count - len(members),
+            per_s=per_s,
         ),
     }
     return _delivery(gathering, members[-1], payload, at)
@@ -99,11 +126,16 @@ def channel_type_of(member: Held, entry: Entry | None) -> str:
 
 def resource_of(member: Held, resource_types: Mapping[str, str]) -> Any:
     """Return the resource of a member's event, as it was when the event was evaluated."""
+    shot = _resource_shot(member, resource_types)
+    return None if shot is None else shot.body
+
+
+def _resource_shot(member: Held, resource_types: Mapping[str, str]) -> Snapshot | None:
     event = member.event
     if event is None:
         return None
     path = resource_path(event.resource_type, event.resource_id, resource_types)
-    return next((shot.body for shot in member.snapshots if shot.path == path), None)
+    return next((shot for shot in member.snapshots if shot.path == path), None)
 
 
 def body_of(member: Held) -> Mapping[str, Any]:

@@ -16,16 +16,25 @@ from memonotify.holding import STAGES, Gather, Hold, Policy, StateChange
 from memonotify.model import Branch, DeliveryState, Fate, NewDelivery
 from memonotify.policies.limit import limit
 from memonotify.policies.silence import silence_for
+from memonotify.rules.policies import Group
 from memonotify.rules.values import Rule
+
+MOST_TOLD: Final = 1000
+"""So many messages of a quiet time are told in one."""
 
 _UNTIL: Final = "%Y-%m-%d %H:%M:%S UTC"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passage:
-    """One message on its way. `keys` are those of the policies, by their words, for its event."""
+    """One message on its way. `keys` are those of the policies, by their words, for its event.
 
-    rule: Rule
+    `rule` is the one named `name` as it is now, None where it is gone: then only silences are still ahead.
+    `let_go_by` is the id of the silence that held it until now: it is over, whatever is still known of it here.
+    """
+
+    name: str
+    rule: Rule | None
     branch: Branch
     entry: int
     channel: str
@@ -34,6 +43,7 @@ class Passage:
     resource: Any
     at: datetime
     keys: Mapping[str, str] = field(default_factory=dict)
+    let_go_by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +70,7 @@ def in_step(new: NewDelivery, step: Step) -> NewDelivery:
 
 
 def stages(passage: Passage, *, after: Policy | None = None) -> Asking[Step]:
-    """Take a message through the stages behind `after`; through all of them where that is none of them."""
+    """Take a message through the stages behind `after`; through all where that is none of them, or the first."""
     for policy in _behind(after):
         step = yield from _STAGES[policy](passage)
         if step is not None:
@@ -69,15 +79,16 @@ def stages(passage: Passage, *, after: Policy | None = None) -> Asking[Step]:
 
 
 def _behind(after: Policy | None) -> Iterator[Policy]:
-    start = STAGES.index(after) + 1 if after in STAGES else 0
+    # A silence that is over says nothing of the others: one may have come meanwhile, or last longer.
+    start = 0 if after not in STAGES or after is Policy.SILENCE else STAGES.index(after) + 1
     return iter(STAGES[start:])
 
 
 def _silence(passage: Passage) -> Asking[Step | None]:
     silences = yield Silences()
     found = silence_for(
-        silences,
-        rule=passage.rule.name,
+        [silence for silence in silences if silence.id != passage.let_go_by],
+        rule=passage.name,
         channel=passage.channel,
         workspace=passage.workspace,
         event=passage.event,
@@ -94,32 +105,33 @@ def _silence(passage: Passage) -> Asking[Step | None]:
 
 
 def _quiet(passage: Passage) -> Asking[Step | None]:
-    quiet = passage.rule.quiet
-    if quiet is None:
+    rule = passage.rule
+    if rule is None or rule.quiet is None:
         return None
-    until: datetime | None = yield QuietUntil(hours=quiet.hours, severity=passage.rule.severity)
+    quiet = rule.quiet
+    until: datetime | None = yield QuietUntil(hours=quiet.hours, severity=rule.severity)
     if until is None:
         return None
     detail = f"quiet: {quiet.hours}, until {until:{_UNTIL}}"
     if quiet.then == "drop":
         return Step(state=DeliveryState.SUPPRESSED, policy=Policy.QUIET, detail=detail)
     if quiet.then == "digest":
-        gather = Gather(slot=until)
+        # What one message can list; those that follow begin another.
+        gather = Gather(slot=until, most=MOST_TOLD)
         return _waits(Hold(policy=Policy.QUIET, until=until, keys=passage.keys, gather=gather), detail)
-    if passage.rule.group is not None:
+    if rule.group is not None:
         # Those of the quiet time gather at once, for a message of their own behind it.
-        return _gathers(passage, until=until, detail=detail)
+        return _gathers(passage, rule.group, until=until, detail=detail)
     return _waits(Hold(policy=Policy.QUIET, until=until, keys=passage.keys), detail)
 
 
 def _group(passage: Passage) -> Asking[Step | None]:
     yield from ()
-    return None if passage.rule.group is None else _gathers(passage, until=None, detail="")
+    group = None if passage.rule is None else passage.rule.group
+    return None if group is None else _gathers(passage, group, until=None, detail="")
 
 
-def _gathers(passage: Passage, *, until: datetime | None, detail: str) -> Step:
-    group = passage.rule.group
-    assert group is not None  # noqa: S101 - asked by the callers; this tells the type checker
+def _gathers(passage: Passage, group: Group, *, until: datetime | None, detail: str) -> Step:
     key = passage.keys.get(Policy.GROUP, "")
     ends_at = (until or passage.at) + timedelta(seconds=group.wait_s)
     shown = f"group: {key}" if key else "group"
@@ -134,20 +146,20 @@ def _gathers(passage: Passage, *, until: datetime | None, detail: str) -> Step:
 
 
 def _limit(passage: Passage) -> Asking[Step | None]:
-    rule = passage.rule.limit
-    if rule is None:
+    rule = passage.rule
+    if rule is None or rule.limit is None:
         return None
     key = passage.keys.get(Policy.LIMIT, "")
     place = f"{passage.branch}.{passage.entry} {key}"
-    line = key if passage.rule.memories == 1 else ""
+    line = key if rule.memories == 1 else ""
     remembered = yield Remembered(policy=Policy.LIMIT, key=place, line=line)
-    verdict = limit(remembered, passage.at, count=rule.count, per_s=rule.per_s)
+    verdict = limit(remembered, passage.at, count=rule.limit.count, per_s=rule.limit.per_s)
     if not verdict.passes:
         hold = Hold(policy=Policy.LIMIT, key=key, until=verdict.room_at, keys=passage.keys, gather=Gather(key=key))
-        return _waits(hold, f"limit: {rule.count} were sent; told at {verdict.room_at:{_UNTIL}}")
+        return _waits(hold, f"limit: {rule.limit.count} were sent; told at {verdict.room_at:{_UNTIL}}")
     change = StateChange(
         workspace=passage.workspace,
-        rule=passage.rule.name,
+        rule=passage.name,
         policy=Policy.LIMIT,
         key=place,
         old=remembered,

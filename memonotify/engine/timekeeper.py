@@ -4,9 +4,9 @@ In: `wake()` when something was held; the store's due holds and gatherings. Out:
 such as wait for the next policy, each written in one transaction that only one node can make. The app starts and stops
 it; it works on the node that leads.
 
-A held delivery goes on behind the policy that held it, by the rule as it is now; where the rule is gone, it is sent. An
-escalation first asks the store whether an event that ends it has come. What is due since long, because nobody ran,
-goes now: it was promised.
+A held delivery goes on behind the policy that held it, by the rule as it is now; where the rule is gone, only
+silences are still ahead. An escalation first asks the store whether an event that ends it has come. What is due since
+long, because nobody ran, goes now: it was promised.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from memonotify.engine.gathered import (
     resource_of,
     rest_message,
 )
-from memonotify.engine.stages import SENT_ON, Passage, Step, in_step, stages
+from memonotify.engine.stages import Passage, Step, in_step, stages
 from memonotify.errors import StoreError
 from memonotify.holding import Ending, Hold, Policy, StateChange
 from memonotify.logs import logger
 from memonotify.metrics import Metrics
 from memonotify.model import Clock, DeliveryState, Event, NewDelivery
-from memonotify.policies.once import gone_on, waits
+from memonotify.policies.once import gone_on
 from memonotify.rules.match import fits
 from memonotify.rules.values import Entry, Rule, Ruleset
 from memonotify.store.held import Gathering, Held
@@ -75,7 +75,7 @@ class HoldStore(Memory, Protocol):
         gathering: Gathering | None = ...,
     ) -> bool: ...
     async def tell(
-        self, gathering: Gathering, new: NewDelivery | None, changes: Sequence[StateChange] = ...
+        self, gathering: Gathering, new: NewDelivery | None, changes: Sequence[StateChange] = ..., *, count: int
     ) -> bool: ...
 
 
@@ -206,9 +206,9 @@ class Timekeeper:
             why = await self._ended(waiting, hold.ending or Ending())
             if why:
                 return Step(state=DeliveryState.SUPPRESSED, policy=Policy.ESCALATE, detail=why)
+        step = await self._pass(rule, waiting, hold.policy)
         if hold.policy is Policy.ONCE:
-            changes = await self._worth_no_wait(waiting)
-        step = SENT_ON if rule is None else await self._pass(rule, waiting, hold.policy)
+            changes = await self._worth_no_wait(waiting, is_told=step.state is not DeliveryState.SUPPRESSED)
         return Step(
             state=step.state,
             policy=step.policy,
@@ -235,10 +235,11 @@ class Timekeeper:
                 await self._send({delivery.channel})
         return moved
 
-    async def _pass(self, rule: Rule, waiting: Held, after: Policy) -> Step:
+    async def _pass(self, rule: Rule | None, waiting: Held, after: Policy) -> Step:
         """Take a delivery through the stages that are still ahead of it."""
         delivery = waiting.delivery
         passage = Passage(
+            name=delivery.rule,
             rule=rule,
             branch=delivery.branch,
             entry=delivery.entry,
@@ -248,6 +249,7 @@ class Timekeeper:
             resource=resource_of(waiting, self._resource_types),
             at=self._clock.now(),
             keys=waiting.hold.keys,
+            let_go_by=waiting.hold.key if waiting.hold.policy is Policy.SILENCE else "",
         )
         return await self._staged(passage, after)
 
@@ -260,15 +262,15 @@ class Timekeeper:
             except StopIteration as stop:
                 step: Step = stop.value
                 return step
-            answer = await recalled(
-                ask, self._store, self._hours, passage.workspace, passage.rule.name, self._clock.now()
-            )
+            answer = await recalled(ask, self._store, self._hours, passage.workspace, passage.name, self._clock.now())
 
-    async def _worth_no_wait(self, waiting: Held) -> tuple[StateChange, ...]:
-        """Return that the key is told now: a better event that comes later is told already."""
+    async def _worth_no_wait(self, waiting: Held, *, is_told: bool) -> tuple[StateChange, ...]:
+        """Return that the key is told now, so that a better event that comes later is told already; or that it is not
+        told after all, so that the next one speaks."""
         delivery, key = waiting.delivery, waiting.hold.key
         remembered = await self._store.policy_state(delivery.workspace, delivery.rule, Policy.ONCE, key)
-        if remembered is None or not waits(remembered):
+        new = None if remembered is None else gone_on(remembered, is_told=is_told)
+        if new is None:
             return ()
         change = StateChange(
             workspace=delivery.workspace,
@@ -276,7 +278,7 @@ class Timekeeper:
             policy=Policy.ONCE,
             key=key,
             old=remembered,
-            new=gone_on(remembered),
+            new=new,
             keeps_expiry=True,
         )
         return (change,)
@@ -284,10 +286,6 @@ class Timekeeper:
     async def _ended(self, waiting: Held, ending: Ending) -> str:
         """Say what has ended an escalation; empty where nothing has."""
         delivery, event = waiting.delivery, waiting.event
-        if ending.fire_key is not None:
-            answer = await self._store.policy_state(delivery.workspace, delivery.rule, Policy.FIRE, ending.fire_key)
-            if answer == "false":
-                return "escalate: it is resolved"
         if event is None or not ending.event_types:
             return ""
         since = datetime.fromisoformat(event.date)
@@ -310,7 +308,7 @@ class Timekeeper:
         await self._store.close_gatherings([gathering])
         count, members = await self._store.members(gathering, MOST_READ)
         if not members:
-            await self._store.tell(gathering, None)
+            await self._store.tell(gathering, None, count=0)
             return True
         for _ in range(_TRIES):
             if count == 1 and not is_rest(gathering):
@@ -319,8 +317,10 @@ class Timekeeper:
                     return True
                 continue
             new, changes = await self._together(gathering, count, members)
-            if await self._store.tell(gathering, new, changes):
+            if await self._store.tell(gathering, new, changes, count=count):
                 self._metrics.gathered.labels(gathering.rule, gathering.policy).inc(count)
+                if new.notification.render_error:
+                    self._metrics.render_errors.labels(gathering.rule).inc()
                 self._count(gathering.rule, new.state)
                 if new.state is DeliveryState.PENDING:
                     await self._send({gathering.channel})
@@ -331,15 +331,15 @@ class Timekeeper:
 
     async def _alone(self, gathering: Gathering, member: Held) -> Step:
         """A gathering of one: the message is its own."""
-        rule = self._ruleset().rule(gathering.rule)
-        return SENT_ON if rule is None else await self._pass(rule, member, _stage(gathering))
+        return await self._pass(self._ruleset().rule(gathering.rule), member, _stage(gathering))
 
     async def _together(
         self, gathering: Gathering, count: int, members: Sequence[Held]
     ) -> tuple[NewDelivery, tuple[StateChange, ...]]:
         rule = self._ruleset().rule(gathering.rule)
         entry: Entry | None = None
-        if rule is not None:
+        if rule is not None and (rule.gathers or is_rest(gathering)):
+            # The words of a rule that gathers no more speak of one event only.
             entry = entry_of(gathering, entries_of(rule, gathering.branch))
         at = self._clock.now()
         if is_rest(gathering):
@@ -355,11 +355,10 @@ class Timekeeper:
             money=self._money,
             at=at,
         )
-        if rule is None:
-            return new, ()
         last = members[-1]
         step = await self._staged(
             Passage(
+                name=gathering.rule,
                 rule=rule,
                 branch=gathering.branch,
                 entry=gathering.entry,

@@ -12,6 +12,7 @@ from typing import Final
 
 SAID: Final = "said"
 WAITS: Final = "waits"
+DROPPED: Final = "dropped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +36,7 @@ def once(remembered: str | None, at: datetime, *, within_s: float, wait_s: float
     within = timedelta(seconds=within_s)
     memory = None if remembered is None else _Memory.read(remembered)
     # A clock that was far ahead and was set right must not keep a key quiet until it gets there again.
-    if memory is None or not -within < at - memory.since < within:
+    if memory is None or memory.kind == DROPPED or not -within < at - memory.since < within:
         return _first(at, within, wait_s)
     if memory.until is not None and at < memory.until and wait_s is None:
         until = memory.since + within
@@ -48,14 +49,18 @@ def once(remembered: str | None, at: datetime, *, within_s: float, wait_s: float
 
 def _first(at: datetime, within: timedelta, wait_s: float | None) -> OnceVerdict:
     until = None if wait_s is None else at + timedelta(seconds=wait_s)
-    memory = _Memory(since=at, until=until)
+    memory = _Memory(kind=SAID if until is None else WAITS, since=at, until=until)
     return OnceVerdict(speaks=True, remember=memory.written(), expires_at=at + within, wait_until=until)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Memory:
-    """Since when a key is told; `until` where its message waits that long for a better event."""
+    """Since when a key is told; `until` where its message waits that long for a better event.
 
+    One that waited and was DROPPED then is not told.
+    """
+
+    kind: str
     since: datetime
     until: datetime | None
 
@@ -63,24 +68,24 @@ class _Memory:
     def read(cls, text: str) -> _Memory:
         kind, since, *until = text.split(" ")
         waits = datetime.fromisoformat(until[0]) if kind == WAITS else None
-        return cls(since=datetime.fromisoformat(since), until=waits)
+        return cls(kind=kind, since=datetime.fromisoformat(since), until=waits)
 
     def written(self) -> str:
-        if self.until is None:
-            return f"{SAID} {self.since.isoformat()}"
-        return f"{WAITS} {self.since.isoformat()} {self.until.isoformat()}"
+        moments = (self.since,) if self.until is None else (self.since, self.until)
+        return " ".join((self.kind, *(moment.isoformat() for moment in moments)))
 
 
 def said(since: datetime) -> str:
     """Return what is remembered of a key that was told at a moment."""
-    return _Memory(since=since, until=None).written()
+    return _Memory(kind=SAID, since=since, until=None).written()
 
 
-def gone_on(remembered: str) -> str:
-    """Return what is remembered once the message that waited has gone on."""
-    return said(_Memory.read(remembered).since)
+def gone_on(remembered: str, *, is_told: bool) -> str | None:
+    """Return what to remember once a message that waited has gone on, or was dropped then; None where nothing changes.
 
-
-def waits(remembered: str) -> bool:
-    """Whether a message of the key waits for a better event."""
-    return _Memory.read(remembered).until is not None
+    Of several messages of the key, one that goes on is enough: it is told.
+    """
+    memory = _Memory.read(remembered)
+    if memory.kind == SAID or (memory.kind == DROPPED and not is_told):
+        return None
+    return _Memory(kind=SAID if is_told else DROPPED, since=memory.since, until=None).written()

@@ -14,7 +14,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, Select, bindparam, func, insert, not_, null, select, update
 
 from memonotify.errors import Reason
-from memonotify.holding import Overtaken, StateChange
+from memonotify.holding import Overtaken, Resolved, StateChange
 from memonotify.model import Evaluation, Event, EventState, Outcome, Recorded, Snapshot, Wait
 from memonotify.store import documents as document_rows
 from memonotify.store import failures as failure_rows
@@ -41,6 +41,7 @@ class EvaluationRows:
     deliveries: list[dict[str, Any]]
     holds: list[hold_rows.HoldRow]
     overtaken: list[tuple[Overtaken, int]]
+    resolved: list[tuple[Resolved, int]]
     failures: list[dict[str, Any]]
 
 
@@ -70,6 +71,7 @@ def evaluation_rows(evaluation: Evaluation) -> EvaluationRows:
         deliveries=[delivery_row(new) for new in made],
         holds=[hold_rows.hold_row(new, new.hold) for new in made if new.hold is not None],
         overtaken=[(each.overtaken, at) for each in evaluation.decisions if each.overtaken is not None],
+        resolved=[(each.resolved, at) for each in evaluation.decisions if each.resolved is not None],
         failures=[failure_rows.failure_row(failure) for failure in evaluation.failures],
     )
 
@@ -139,6 +141,7 @@ def _write(connection: Connection, written: Sequence[EvaluationRows]) -> None:
             connection.execute(statement, found)
     hold_rows.add(connection, [row for rows in written for row in rows.holds])
     hold_rows.overtake(connection, [each for rows in written for each in rows.overtaken])
+    hold_rows.resolve(connection, [each for rows in written for each in rows.resolved])
     failure_rows.add(connection, [row for rows in written for row in rows.failures])
 
 

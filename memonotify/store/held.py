@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, func, literal_column, select
 
 from memonotify.holding import Ending, Hold, Policy, StateChange
 from memonotify.model import Branch, Delivery, Event, NewDelivery, Snapshot
@@ -21,6 +21,8 @@ from memonotify.store.holds import Telling, hold_row
 from memonotify.store.tables import deliveries, events, gatherings, holds, snapshots
 
 _CHUNK: Final = 500
+# In the statement itself, so that the partial index fits.
+_IS_TOLD: Final = deliveries.c.told_in > literal_column("''")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +52,13 @@ class Gathering:
     size: int
 
 
-def telling(gathering: Gathering, new: NewDelivery | None, changes: tuple[StateChange, ...], now: datetime) -> Telling:
+def telling(
+    gathering: Gathering, new: NewDelivery | None, changes: tuple[StateChange, ...], now: datetime, count: int
+) -> Telling:
     """Return the end of a gathering as `tell` takes it."""
     return Telling(
         gathering=gathering.seq,
+        count=count,
         now=micros(now),
         delivery=None if new is None else delivery_row(new),
         hold=None if new is None or new.hold is None else hold_row(new, new.hold),
@@ -106,7 +111,7 @@ def members(connection: Connection, seq: int, limit: int) -> tuple[int, list[Hel
 
 def told_events(connection: Connection, ids: Sequence[str]) -> dict[str, list[str]]:
     """Return the ids of the events whose messages these messages list, by message."""
-    query = select(deliveries.c.told_in, deliveries.c.event_id).where(deliveries.c.told_in.in_(ids))
+    query = select(deliveries.c.told_in, deliveries.c.event_id).where(_IS_TOLD, deliveries.c.told_in.in_(ids))
     found: dict[str, list[str]] = {}
     for told_in, event_id in connection.execute(query.order_by(deliveries.c.created_at, deliveries.c.id)):
         found.setdefault(told_in, []).append(event_id)

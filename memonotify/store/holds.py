@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, delete, null, or_, update
+from sqlalchemy import Connection, bindparam, delete, null, or_, select, update
 
-from memonotify.holding import Ending, Hold, Overtaken, Policy, StateChange
+from memonotify.holding import Ending, Hold, Overtaken, Policy, Resolved, StateChange
 from memonotify.model import Branch, Delivery, DeliveryState, NewDelivery
 from memonotify.store import memory
 from memonotify.store.cells import detail, encode, micros, storable
 from memonotify.store.conflicts import insert_into, insert_new
-from memonotify.store.tables import deliveries, gatherings, holds
+from memonotify.store.tables import deliveries, gatherings, holds, silences
 
 _HELD: Final = DeliveryState.HELD.value
 _CHUNK: Final = 500
@@ -107,12 +107,7 @@ def _digest(*parts: str) -> str:
 
 
 def _ending_data(ending: Ending) -> dict[str, Any]:
-    return {
-        "event_types": list(ending.event_types),
-        "same": ending.same,
-        "value": ending.value,
-        "fire_key": ending.fire_key,
-    }
+    return {"event_types": list(ending.event_types), "same": ending.same, "value": ending.value}
 
 
 _INSERT_GATHERING: Final = insert_into(gatherings)
@@ -133,7 +128,19 @@ def add(connection: Connection, rows: Iterable[HoldRow]) -> None:
     # Sorted, so that two nodes' transactions lock the same gatherings in the same order.
     for row in sorted(rows, key=lambda row: (row.place or {}).get("open_key") or ""):
         seq = None if row.place is None else _join(connection, row, row.place)
-        connection.execute(_NEW_HOLD, {**row.hold, "gathering": seq})
+        connection.execute(_NEW_HOLD, {**row.hold, "gathering": seq, "due_at": _due_at(connection, row.hold)})
+
+
+_ENDS_AT: Final = select(silences.c.ends_at).where(silences.c.id == bindparam("of_id"))
+
+
+def _due_at(connection: Connection, hold: Mapping[str, Any]) -> int:
+    """Return until when to wait: no longer than the silence that it was held for, if somebody has ended that early."""
+    due_at = int(hold["due_at"])
+    if hold["policy"] != Policy.SILENCE.value:
+        return due_at
+    ends_at: int | None = connection.scalar(_ENDS_AT, {"of_id": hold["key"]})
+    return due_at if ends_at is None else min(due_at, ends_at)
 
 
 def _join(connection: Connection, row: HoldRow, place: Mapping[str, Any]) -> int:
@@ -160,20 +167,56 @@ _ONE_TOLD: Final = (
 def overtake(connection: Connection, overtaken: Sequence[tuple[Overtaken, int]]) -> None:
     """Note that what `once` held for a key is told in another message; takes each with the moment."""
     for each, now in overtaken:
-        chosen = (
-            # Its escalation as well: the better event has one of its own.
-            holds.c.policy.in_((Policy.ONCE.value, Policy.ESCALATE.value)),
-            holds.c.key == storable(each.key),
-            holds.c.rule == storable(each.rule),
-            holds.c.workspace == each.workspace,
-        )
-        ids = list(connection.scalars(delete(holds).where(*chosen).returning(holds.c.delivery_id)))
+        ids = _let_go(connection, Policy.ONCE, each)
+        # Their escalations as well: the better event has one of its own.
+        ids += [name for chunk in _chunks(ids) for name in connection.scalars(_ESCALATIONS, {"ids": chunk})]
         _told(connection, ids, each.told_in, now, "a better event came: it is told by that one's message")
 
 
+def resolve(connection: Connection, resolved: Sequence[tuple[Resolved, int]]) -> None:
+    """Suppress the escalations of what is over; takes each with the moment."""
+    for each, now in resolved:
+        for name in _let_go(connection, Policy.ESCALATE, each):
+            connection.execute(_SUPPRESS, {"of_id": name, "now": now, "why": "escalate: it is resolved"})
+
+
+def _let_go(connection: Connection, policy: Policy, of: Overtaken | Resolved) -> list[str]:
+    """Remove the holds of a policy for a key; return the deliveries that waited."""
+    chosen = (
+        holds.c.policy == policy.value,
+        holds.c.key == storable(of.key),
+        holds.c.rule == storable(of.rule),
+        holds.c.workspace == of.workspace,
+    )
+    return list(connection.scalars(delete(holds).where(*chosen).returning(holds.c.delivery_id)))
+
+
+_first: Final = deliveries.alias("first")
+_ESCALATIONS: Final = (
+    delete(holds)
+    .where(
+        holds.c.policy == Policy.ESCALATE.value,
+        holds.c.delivery_id.in_(
+            select(deliveries.c.id)
+            .join(
+                _first,
+                (_first.c.event_id == deliveries.c.event_id)
+                & (_first.c.workspace == deliveries.c.workspace)
+                & (_first.c.rule == deliveries.c.rule),
+            )
+            .where(_first.c.id.in_(bindparam("ids", expanding=True)))
+        ),
+    )
+    .returning(holds.c.delivery_id)
+)
+
+
+def _chunks(ids: Sequence[str]) -> list[list[str]]:
+    return [list(ids[start : start + _CHUNK]) for start in range(0, len(ids), _CHUNK)]
+
+
 def _told(connection: Connection, ids: Sequence[str], told_in: str, now: int, why: str) -> None:
-    for start in range(0, len(ids), _CHUNK):
-        chunk = list(ids[start : start + _CHUNK])
+    for chunk in _chunks(ids):
         connection.execute(_ONE_TOLD, {"ids": chunk, "now": now, "in_id": told_in, "why": why})
 
 
@@ -269,9 +312,10 @@ def close(connection: Connection, seqs: Sequence[Sequence[int]]) -> list[None]:
 
 @dataclass(frozen=True, slots=True)
 class Telling:
-    """The message that tells a gathering, as rows; None where nobody is left in it."""
+    """The message that tells a gathering's `count` members, as rows; None where nobody is left in it."""
 
     gathering: int
+    count: int
     now: int
     delivery: dict[str, Any] | None
     hold: HoldRow | None
@@ -290,10 +334,11 @@ def tell(connection: Connection, tellings: Sequence[Telling]) -> list[bool]:
 def _tell(connection: Connection, each: Telling) -> bool:
     with connection.begin_nested() as savepoint:
         ended = connection.execute(_END, {"of_seq": each.gathering}).rowcount == 1
-        if not ended or not memory.change_all(connection, each.changes, each.now):
+        # A person may have given one up since the message was written.
+        ids = list(connection.scalars(_MEMBERS, {"of_seq": each.gathering})) if ended else []
+        if not ended or len(ids) != each.count or not memory.change_all(connection, each.changes, each.now):
             savepoint.rollback()
             return False
-    ids = list(connection.scalars(_MEMBERS, {"of_seq": each.gathering}))
     if each.delivery is not None:
         connection.execute(_NEW_DELIVERY, each.delivery)
         if each.hold is not None:
@@ -304,8 +349,8 @@ def _tell(connection: Connection, each: Telling) -> bool:
 
 def drop(connection: Connection, ids: Sequence[str]) -> None:
     """Take away the holds of deliveries that a person gave up; called inside that order's transaction."""
-    for start in range(0, len(ids), _CHUNK):
-        connection.execute(delete(holds).where(holds.c.delivery_id.in_(ids[start : start + _CHUNK])))
+    for chunk in _chunks(ids):
+        connection.execute(delete(holds).where(holds.c.delivery_id.in_(chunk)))
 
 
 def hasten(connection: Connection, policy: Policy, key: str, now: int) -> list[str]:

@@ -374,14 +374,14 @@ class Store:
         )
 
     async def tell(
-        self, gathering: held.Gathering, new: NewDelivery | None, changes: Sequence[StateChange] = ()
+        self, gathering: held.Gathering, new: NewDelivery | None, changes: Sequence[StateChange] = (), *, count: int
     ) -> bool:
-        """Write the message that tells a gathering, and end it; its members become TOLD in it.
+        """Write the message that tells a gathering's `count` members, and end it; they become TOLD in it.
 
-        Without a message where nobody is left in it. False, and nothing written, where it has ended meanwhile, or
-        `changes` go by what is not remembered any more.
+        Without a message where nobody is left in it. False, and nothing written, where it has ended meanwhile, has
+        another number of members, or `changes` go by what is not remembered any more.
         """
-        return await self._write(holds.tell, held.telling(gathering, new, tuple(changes), self._clock.now()))
+        return await self._write(holds.tell, held.telling(gathering, new, tuple(changes), self._clock.now(), count))
 
     async def told_events(self, ids: Sequence[str]) -> dict[str, list[str]]:
         """Return the ids of the events that these messages list, by message."""

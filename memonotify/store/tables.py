@@ -141,7 +141,7 @@ deliveries = Table(
     Column("replay", Text, nullable=False, server_default=""),
     # The message that lists this one, where it is told in another.
     Column("told_in", Text, nullable=False, server_default=""),
-    _partial("ix_deliveries_told_in", "told_in", where="told_in <> ''"),
+    _partial("ix_deliveries_told_in", "told_in", where="told_in > ''"),
     # The silence that held it back, by its id, also once it went on.
     Column("silence", Text, nullable=False, server_default=""),
     _partial("ix_deliveries_pending", "channel", "due_at", where="state = 'pending'"),
@@ -210,6 +210,7 @@ gatherings = Table(
     Column("due_at", BigInteger, nullable=False),
     Column("size", Integer, nullable=False),
     Index("ix_gatherings_due_at", "due_at"),
+    Index("ix_gatherings_opened_at", "opened_at"),
     sqlite_autoincrement=True,
 )
 """Messages that will be told in one, while they gather."""

@@ -146,15 +146,26 @@ def default_group(
 
 
 def rest_payload(
-    channel_type: str, *, rule: str, key: str, count: int, event_ids: Sequence[str], per_s: float | None
+    channel_type: str,
+    *,
+    rule: str,
+    key: str,
+    count: int,
+    event_ids: Sequence[str],
+    unread: int = 0,
+    per_s: float | None,
 ) -> dict[str, Any]:
-    """Return the payload that tells what was over a limit: the rule, how many messages, and of which events."""
+    """Return the payload that tells what was over a limit: the rule, how many messages, and of which events.
+
+    Of `unread` further messages the events are not known.
+    """
     period = "" if per_s is None else f" within {format_duration(per_s)}"
     about = f" ({key})" if key else ""
     noun = "message" if count == 1 else "messages"
     subject = one_line(f"{rule}{about}: {count} more {noun}")
     listed = "\n".join(f"- {event_id}" for event_id in event_ids[:MAX_LISTED])
-    rest = f"\n… and {len(event_ids) - MAX_LISTED} more" if len(event_ids) > MAX_LISTED else ""
+    more = max(len(event_ids) - MAX_LISTED, 0) + unread
+    rest = f"\n… and {more} more" if more else ""
     sentence = f"The rule {rule} has a limit, and made {count} {noun} more than it allows{period}."
     lines = f"{subject}\n\n{sentence} They are told here, and not one by one. The events:\n{listed}{rest}\n"
     facts = {"kind": "limit", "rule": rule, "key": key, "count": count, "event_ids": list(event_ids[:MAX_LISTED])}

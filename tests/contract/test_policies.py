@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fakes import ManualClock
 from policyparts import Bench, bench_maker
+from storeparts import a_silence
 
-from memonotify.model import DeliveryState
+from memonotify.model import DeliveryState, Fate, Matchers
 from memonotify.store import Store
 
 Making = Callable[..., Bench]
@@ -86,6 +89,17 @@ async def test_a_group_whose_rule_is_gone_is_told_in_the_default_form(making: Ma
     await bench.turn(60)
     (text,) = bench.told
     assert text.startswith("returns: 2 events, €2.00")
+    assert "ref-a" in text
+    assert "ref-b" in text
+
+
+async def test_a_group_whose_rule_gathers_no_more_is_told_in_the_default_form(making: Making) -> None:
+    bench = making(GROUP)
+    for name in "ab":
+        await bench.event(of=name, account_id="1", reference=f"ref-{name}")
+    bench.reload(PLAIN.replace("name: plain", "name: returns"))
+    await bench.turn(60)
+    (text,) = bench.told
     assert "ref-a" in text
     assert "ref-b" in text
 
@@ -309,3 +323,220 @@ async def test_a_group_passes_the_limit_as_one_message_and_the_rest_names_all_it
     (summary,) = bench.told[1:]
     assert "2 more messages" in summary
     assert all(f"evt-{number}" in summary for number in (3, 4, 5, 6))
+
+
+PLAIN = """
+rules:
+  - name: plain
+    match: {event_type: collection_returned}
+    notify:
+      - {channel: chat, text: "{{ resource.id }}"}
+"""
+
+
+async def silence(bench: Bench, hours: float, *, name: str = "sil_a", **fields: Any) -> None:
+    """Silence everything from now on, or what `matchers` say."""
+    await bench.store.add_silence(
+        a_silence(name, hours=hours, at=bench.clock.now(), **{"matchers": Matchers(), **fields})
+    )
+
+
+async def test_a_message_that_a_silence_let_go_meets_the_next_one(making: Making) -> None:
+    bench = making(PLAIN)
+    await silence(bench, 1)
+    await bench.event(of="a")
+    await bench.turn(1800)
+    await silence(bench, 1, name="sil_b")
+    await bench.turn(1800)
+    assert bench.told == []
+    (waiting,) = await bench.store.deliveries(state=DeliveryState.HELD)
+    assert waiting.silence == "sil_b"
+    await bench.turn(1800)
+    assert bench.told == ["a"]
+
+
+async def test_what_was_decided_under_a_silence_that_has_ended_meanwhile_does_not_wait_for_its_old_end(
+    making: Making,
+) -> None:
+    bench = making(PLAIN)
+    await silence(bench, 5)
+    event = await bench.arrive(of="a")
+    work = bench.evaluator.begin(event, bench.ruleset.candidates(event.event_type, event.resource_type, "acme"))
+    evaluation = await bench.evaluator.evaluate(work)
+    await bench.store.expire_silence("sil_a", bench.clock.now())
+    await bench.store.record(evaluation)
+    await bench.turn()
+    assert bench.told == ["a"]
+
+
+async def test_a_silence_that_is_ended_early_lets_its_messages_go_at_once(making: Making) -> None:
+    bench = making(PLAIN)
+    await silence(bench, 5)
+    await bench.event(of="a")
+    await bench.turn(60)
+    await bench.store.expire_silence("sil_a", bench.clock.now())
+    await bench.turn()
+    assert bench.told == ["a"]
+    assert await bench.states() == {"sent": 1}
+
+
+async def test_what_a_silence_drops_is_suppressed_and_says_by_which(making: Making) -> None:
+    bench = making(PLAIN)
+    await silence(bench, 5, then=Fate.DROP)
+    await bench.event(of="a")
+    await bench.turn(6 * 3600)
+    assert bench.told == []
+    (dropped,) = await bench.store.deliveries(state=DeliveryState.SUPPRESSED)
+    assert dropped.silence == "sil_a"
+
+
+async def test_an_escalation_meets_a_silence_when_its_moment_comes(making: Making) -> None:
+    bench = making(ESCALATE)
+    await bench.event("wire_transfer_attachment_required", of="w1")
+    await bench.turn(1800)
+    await silence(bench, 2)
+    await bench.turn(1800)
+    assert bench.told == ["needs a document: w1"]
+    await bench.turn(5400)
+    assert bench.told == ["needs a document: w1", "still waits: w1"]
+
+
+async def test_a_message_whose_rule_is_gone_still_meets_the_silences(making: Making) -> None:
+    bench = making(PREFER)
+    await bench.event("transfer_confirmed", of="a", reference="A")
+    bench.reload(PLAIN)
+    await silence(bench, 1, matchers=Matchers(channel=("chat",)))
+    await bench.turn(1800)
+    assert bench.told == []
+    await bench.turn(1800)
+    assert bench.told == ["transfer_confirmed A"]
+
+
+async def test_what_waited_for_a_better_event_and_is_dropped_in_the_end_uses_up_no_key(making: Making) -> None:
+    rules = PREFER.replace("notify:", "quiet: {hours: nights, then: drop}\n    notify:")
+    bench = making(rules, hours=NIGHTS)
+    await bench.until(datetime(2026, 3, 2, 17, 59, tzinfo=UTC))
+    await bench.event("transfer_confirmed", reference="A")
+    await bench.turn(120)
+    await bench.until(datetime(2026, 3, 3, 9, 0, tzinfo=UTC))
+    assert await bench.states() == {"suppressed": 1}
+    await bench.event("transaction_confirmed", reference="A")
+    await bench.turn()
+    assert bench.told == ["transaction_confirmed A"]
+
+
+async def test_a_key_is_used_up_where_one_of_two_messages_that_waited_was_sent(making: Making) -> None:
+    rules = PREFER.replace("notify:", "notify:\n      - {channel: mail, subject: 'mail {{ resource.reference }}'}")
+    bench = making(rules)
+    await silence(bench, 1, then=Fate.DROP, matchers=Matchers(channel=("mail",)))
+    await bench.event("transfer_confirmed", reference="A")
+    await bench.turn(120)
+    await bench.event("transaction_confirmed", reference="A")
+    await bench.turn(600)
+    assert bench.told == ["transfer_confirmed A"]
+
+
+async def test_what_is_told_in_place_of_another_is_a_message_that_goes(making: Making) -> None:
+    rules = PREFER.replace("notify:", "notify:\n      - {channel: mail, subject: 'mail {{ resource.reference }}'}")
+    bench = making(rules)
+    await silence(bench, 1, then=Fate.DROP, matchers=Matchers(channel=("mail",)))
+    await bench.event("transfer_confirmed", reference="A")
+    await bench.event("transaction_confirmed", reference="A")
+    await bench.turn(600)
+    (sent,) = bench.sent
+    told = await bench.store.deliveries(state=DeliveryState.TOLD)
+    assert {delivery.told_in for delivery in told} == {sent.delivery.id}
+
+
+async def test_a_better_event_ends_no_escalation_of_an_earlier_time(making: Making) -> None:
+    rules = PREFER + (
+        "    escalate:\n      - after: 3d\n        unless: {event_type: transfer_canceled}\n"
+        "        notify: [{channel: chat, text: 'nobody came: {{ event.id }}'}]\n"
+    )
+    bench = making(rules)
+    await bench.event("transfer_confirmed", reference="A")
+    await bench.turn(2 * 86_400)
+    await bench.event("transfer_confirmed", reference="A")
+    await bench.event("transaction_confirmed", reference="A")
+    await bench.turn(2 * 86_400)
+    assert bench.told == ["transfer_confirmed A", "transaction_confirmed A", "nobody came: evt-1"]
+    await bench.turn(86_400)
+    assert bench.told[3:] == ["nobody came: evt-3"]
+
+
+async def test_an_escalation_that_was_resolved_stays_ended_where_it_begins_anew(making: Making) -> None:
+    bench = making(RESOLVED)
+    await bench.event("transaction_confirmed", account_id="1", balance=50)
+    await bench.turn(600)
+    await bench.event("transaction_confirmed", account_id="1", balance=500)
+    await bench.turn(600)
+    await bench.event("transaction_confirmed", account_id="1", balance=50)
+    await bench.turn(2400)
+    assert bench.told == ["low", "fine", "low"]
+    (ended,) = await bench.store.deliveries(state=DeliveryState.SUPPRESSED)
+    assert ended.detail == "escalate: it is resolved"
+    await bench.turn(1200)
+    assert bench.told == ["low", "fine", "low", "still low"]
+
+
+async def test_a_resolution_that_nobody_hears_of_ends_no_escalation(making: Making) -> None:
+    bench = making(RESOLVED)
+    await bench.event("transaction_confirmed", account_id="1", balance=50)
+    await silence(bench, 0.5, then=Fate.DROP)
+    await bench.event("transaction_confirmed", account_id="1", balance=500)
+    await bench.turn(3600)
+    assert bench.told == ["low", "still low"]
+
+
+BAD_WORDS = GROUP.replace("{{ events | length }}", "{{ 1 // (events | length - 2) }}{{ events | length }}")
+
+
+async def test_a_group_whose_words_fail_is_told_in_the_default_form_and_counted(making: Making) -> None:
+    bench = making(BAD_WORDS)
+    for name in "ab":
+        await bench.event(of=name, account_id="1")
+    await bench.turn(60)
+    (text,) = bench.told
+    assert text.startswith("returns: 2 events, €2.00")
+    assert "ZeroDivisionError" in text or "division" in text
+    assert bench.metrics.render_errors.labels("returns")._value.get() == 1
+
+
+async def test_a_group_says_of_which_events_the_bank_gave_nothing(making: Making) -> None:
+    bench = making(GROUP.replace("{{ resource.account_id }}", "x"))
+    await bench.event(of="a")
+    gone = await bench.arrive(of="b")
+    bench.bank.answers.clear()
+    await bench.evaluate(replace(gone, attempts=9))
+    await bench.turn(60)
+    (text,) = bench.told
+    assert "evt-2" in text
+    assert "the bank has no such resource any more" in text
+
+
+async def test_a_night_of_more_than_a_thousand_events_is_told_in_full(making: Making) -> None:
+    rules = QUIET.replace("THEN", "digest").replace(
+        "{{ resource.id }}", "{{ events | length }} of {{ totals[0].count }}: {{ totals[0] | money }}"
+    )
+    bench = making(rules, hours=NIGHTS)
+    await bench.until(datetime(2026, 3, 2, 20, 0, tzinfo=UTC))
+    await bench.many(1002)
+    await bench.until(datetime(2026, 3, 3, 7, 0, tzinfo=UTC))
+    assert sorted(bench.told) == ["1000 of 1000: €1,000.00", "2 of 2: €2.00"]
+
+
+async def test_what_is_discarded_while_its_group_is_being_told_is_not_listed(making: Making) -> None:
+    bench = making(GROUP)
+    for name in "abc":
+        await bench.event(of=name, account_id="1")
+    bench.clock.advance(60)
+    await bench.lead()
+    (gathering,) = await bench.store.due_gatherings(10)
+    await bench.store.close_gatherings([gathering])
+    count, members = await bench.store.members(gathering, 10)
+    new, _ = await bench.timekeeper._together(gathering, count, members)
+    await bench.store.discard([members[0].delivery.id])
+    assert not await bench.store.tell(gathering, new, count=count)
+    await bench.turn()
+    assert bench.told == ["2: b c €2.00"]
+    assert await bench.states() == {"discarded": 1, "told": 2, "sent": 1}

@@ -22,6 +22,7 @@ from storeparts import (
     settled,
     statements,
     stored,
+    work_on_holds,
 )
 
 from memonotify.errors import Reason
@@ -34,6 +35,7 @@ from memonotify.store.schema import prepare
 
 ROWS = 20_000
 LATER = START + timedelta(days=100)
+FAR = START + timedelta(days=1000)
 TEXT = "jsonb_build_object('text', repeat('x', 700))::text"
 # Rows as long as they are in life: short ones a database reads whole with good reason. Every thousandth event has an
 # untold failure. Nothing waits: what does comes with the work.
@@ -58,9 +60,15 @@ SELECT 'dead_letter', 'acme', 'old' || n, 'rule' || n % 50, 'mail', 'timeout', '
     CASE n % 1000 WHEN 0 THEN NULL ELSE {micros(START)} + n END FROM generate_series(1, {ROWS}) n;
 INSERT INTO policy_states (workspace, rule, policy, key, value, changed_at)
 SELECT 'acme', 'rule' || n % 50, 'fire', 'k' || n, 'true', 0 FROM generate_series(1, {ROWS}) n;
+INSERT INTO gatherings (workspace, rule, branch, entry, channel, policy, key, opened_at, due_at, size)
+SELECT 'acme', 'rule' || n % 50, 'notify', 0, 'mail', 'group', 'k' || n, {micros(START)}, {micros(FAR)} + n, 1
+FROM generate_series(1, {ROWS}) n;
+INSERT INTO holds (delivery_id, workspace, rule, policy, key, keys, gathering, due_at)
+SELECT 'd' || n, 'acme', 'rule' || n % 50, 'once', 'k' || n, {TEXT}, CASE n % 2 WHEN 0 THEN n END, {micros(FAR)} + n
+FROM generate_series(1, {ROWS}) n;
 """
 OPEN = ("pending", "sending", "dead")
-BIG = {"events", "decisions", "snapshots", "deliveries", "attempts", "failures", "policy_states"}
+BIG = {"events", "decisions", "snapshots", "deliveries", "attempts", "failures", "policy_states", "holds", "gatherings"}
 
 
 @pytest.fixture(scope="module")
@@ -152,6 +160,7 @@ async def _work(store: Store, clock: ManualClock) -> None:
     await store.waiting(["mail", "slack"])
     await store.nodes()
     await store.bury_orphans(["mail", "slack"])
+    await work_on_holds(store)
     await store.hasten()
     await store.leave()
     await store.check_writable()

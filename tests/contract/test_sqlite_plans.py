@@ -20,6 +20,7 @@ from storeparts import (
     settled,
     statements,
     stored,
+    work_on_holds,
     written,
 )
 
@@ -79,6 +80,7 @@ async def _work(store: Store, clock: ManualClock) -> None:
     await store.replay(await stored(store), [a_delivery(entry=1)], [document])
     await store.events(state=EventState.RECEIVED)
     await store.events(rule="big")
+    await work_on_holds(store)
     await store.void_claims()
     await store.release_documents()
     await store.purge(before=later)

@@ -64,8 +64,8 @@ def upgrade() -> None:
         "deliveries",
         ["told_in"],
         unique=False,
-        sqlite_where=sa.text("told_in <> ''"),
-        postgresql_where=sa.text("told_in <> ''"),
+        sqlite_where=sa.text("told_in > ''"),
+        postgresql_where=sa.text("told_in > ''"),
     )
     op.create_index("ix_deliveries_rule", "deliveries", ["rule", "created_at"], unique=False)
     op.create_index(
@@ -206,6 +206,7 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_gatherings_due_at", "gatherings", ["due_at"], unique=False)
+    op.create_index("ix_gatherings_opened_at", "gatherings", ["opened_at"], unique=False)
     op.create_table(
         "holds",
         sa.Column("delivery_id", sa.Text(), nullable=False),
