@@ -108,10 +108,16 @@ def rule_keys(part: str) -> str:
 
 
 def part_keys(part: str) -> str:
-    """The keys under a key of a rule, such as `match`."""
-    whole = rules_schema()
-    properties = whole["definitions"]["rule"]["properties"][part]["properties"]
-    return table(("Key", "What it is"), [(f"`{name}`", _said(own)) for name, own in properties.items()])
+    """The keys under a key of a rule, such as `match`, or of another definition, such as `step.unless`."""
+    definition, _, key = part.rpartition(".")
+    schema = rules_schema()["definitions"][definition or "rule"]["properties"][key]
+    if not schema.get("required") and not any("default" in own for own in schema["properties"].values()):
+        return table(("Key", "What it is"), [(f"`{name}`", _said(own)) for name, own in schema["properties"].items()])
+    rows = [
+        (f"`{name}`", _default(own, is_required=name in schema.get("required", ())), _said(own))
+        for name, own in schema["properties"].items()
+    ]
+    return table(("Key", "Default", "What it is"), rows)
 
 
 def event_types() -> str:

@@ -64,6 +64,7 @@ class Janitor:
         """Bring the gauges up to date."""
         waiting = await self._store.waiting(self._channels)
         self._metrics.backlog.set(waiting.backlog)
+        self._metrics.held.set(waiting.held)
         for channel, count in waiting.deliveries.items():
             self._metrics.pending.labels(channel).set(count)
 

@@ -57,7 +57,18 @@ def proven(index=0, *, message=None, **more):
     return entry(index, "mail", message=message or fn({"text": "paid"}), type_="email", attach=("proof",), **more)
 
 
-def rule(name="r", *, notify=None, resolved=(), when=None, lookups=None, key=None, needs_resource=False, match=None):
+def rule(
+    name="r",
+    *,
+    notify=None,
+    resolved=(),
+    when=None,
+    lookups=None,
+    key=None,
+    hysteresis=None,
+    needs_resource=False,
+    match=None,
+):
     return Rule(
         name=name,
         description="",
@@ -70,6 +81,7 @@ def rule(name="r", *, notify=None, resolved=(), when=None, lookups=None, key=Non
         resolved=tuple(resolved),
         on_change=key is not None,
         key=key,
+        hysteresis=hysteresis,
         needs_resource=needs_resource,
         digest="",
     )

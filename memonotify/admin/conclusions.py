@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Final
 
 from memonotify.admin.discreet import discreet
 from memonotify.errors import NotFound
@@ -32,9 +32,12 @@ def conclusions(decisions: Iterable[Decision], messages: Sequence[Json], rules: 
     return entries
 
 
+SILENT: Final = (Outcome.NOT_MATCHED, Outcome.UNCHANGED)
+"""Where a false condition is why a rule is silent: one that says that it is over has a false condition as well."""
+
+
 def _decision_json(decision: Decision, messages: list[Json], rule: Rule | None) -> Json:
-    # A rule that says that it is over has a condition that is false as well.
-    falsehood = decision.falsehood if decision.outcome is Outcome.NOT_MATCHED else None
+    falsehood = decision.falsehood if decision.outcome in SILENT else None
     return _entry(
         decision.rule,
         outcome=decision.outcome,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from memonotify.admin.conclusions import SILENT
 from memonotify.admin.discreet import discreet
 from memonotify.admin.records import moment_text
 from memonotify.model import Decision, Outcome
@@ -52,7 +53,7 @@ def unspoken(decided: Sequence[Decided], with_messages: Container[str]) -> tuple
 
 
 def _values(decision: Decision) -> dict[str, str]:
-    falsehood = decision.falsehood if decision.outcome is Outcome.NOT_MATCHED else None
+    falsehood = decision.falsehood if decision.outcome in SILENT else None
     return {name: discreet(value) for name, value in falsehood.values} if falsehood is not None else {}
 
 

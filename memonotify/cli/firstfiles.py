@@ -36,8 +36,8 @@ SMTP_PASSWORD=
 SLACK_WEBHOOK_URL=
 ERP_SIGNING_SECRET=
 """
-_LIST: Final = re.compile(r"    (?:notify|resolved|expect):")
-_ITEM: Final = "      - "
+_LIST: Final = re.compile(r"( {4,8})(?:notify|resolved|expect):")
+_RULES_OF: Final = re.compile(r"^  - name: .*\n(?:(?:    .*)?\n)*", re.MULTILINE)
 _CHANNEL: Final = re.compile(r"\bchannel: ([\w-]+)")
 _RULE: Final = re.compile(r"\{rule: ([\w-]+)")
 _ONE_LINE: Final = re.compile(r'\b(?:subject|text): ("[^"]*")')
@@ -90,27 +90,47 @@ def _config(text: str, chosen: list[str]) -> str:
 
 
 def _rules(text: str, chosen: list[str]) -> str:
-    """Rewrite the lists of messages, those that rules send and those that tests expect."""
+    """Rewrite the lists of messages, those that rules send and those that tests expect. A rule that tells only systems
+    of which none is there is left out: people have a rule of their own."""
+    rules, mark, tests = text.partition("\ntests:\n")
+    rules = _RULES_OF.sub(lambda found: found[0] if _speaks(found[0], chosen) else "", rules).rstrip("\n") + "\n"
+    return _with_lists(rules + mark + tests, chosen)
+
+
+def _speaks(rule: str, chosen: list[str]) -> bool:
+    told = set(_CHANNEL.findall(rule))
+    return not told.isdisjoint(chosen) or not told.isdisjoint(_TOLD_AS)
+
+
+def _with_lists(text: str, chosen: list[str]) -> str:
     done: list[str] = []
     lines = text.splitlines()
     at = 0
     while at < len(lines):
         done.append(lines[at])
         at += 1
-        if _LIST.fullmatch(done[-1]):
-            end = at + sum(1 for _ in takewhile(lambda line: not line or line.startswith(_ITEM[:-2]), lines[at:]))
-            while not lines[end - 1]:
-                end -= 1
-            done += _rewritten(_items(lines[at:end]), chosen)
+        found = _LIST.fullmatch(done[-1])
+        if found is not None:
+            inner = found[1] + "  "
+            end = _end(lines, at, inner)
+            done += _rewritten(_items(lines[at:end], inner), chosen, inner)
             at = end
     return "\n".join(done) + "\n"
 
 
-def _items(lines: list[str]) -> list[str]:
-    return [item.rstrip("\n") for item in re.split(rf"^(?={_ITEM})", "\n".join(lines), flags=re.MULTILINE) if item]
+def _end(lines: list[str], at: int, inner: str) -> int:
+    """Return the number of the line behind a list that begins at a line."""
+    end = at + sum(1 for _ in takewhile(lambda line: not line or line.startswith(inner), lines[at:]))
+    while not lines[end - 1]:
+        end -= 1
+    return end
 
 
-def _rewritten(items: list[str], chosen: list[str]) -> Iterator[str]:
+def _items(lines: list[str], inner: str) -> list[str]:
+    return [item.rstrip("\n") for item in re.split(rf"^(?={inner}- )", "\n".join(lines), flags=re.MULTILINE) if item]
+
+
+def _rewritten(items: list[str], chosen: list[str], inner: str) -> Iterator[str]:
     of_rules: dict[str, list[str]] = {}
     for item in items:
         named = _RULE.search(item)
@@ -120,7 +140,7 @@ def _rewritten(items: list[str], chosen: list[str]) -> Iterator[str]:
         to_people = [item for item in same if _channel(item) in _TOLD_AS]
         people = [channel for channel in chosen if channel in _TOLD_AS]
         if to_people and not any(item in kept for item in to_people) and (people or not kept):
-            yield _redirected(to_people[0], rule, (people or chosen)[0])
+            yield _redirected(to_people[0], rule, (people or chosen)[0], inner)
         yield from kept
 
 
@@ -129,11 +149,11 @@ def _channel(item: str) -> str:
     return found[1] if found else ""
 
 
-def _redirected(item: str, rule: str, channel: str) -> str:
+def _redirected(item: str, rule: str, channel: str, inner: str) -> str:
     """Return a message, or what a test expects of it, for another channel: in one line where people read it, whole and
     with nothing of its own where a system does."""
     said, field = _ONE_LINE.search(item), _TOLD_AS.get(channel)
     own = f"{field}: {_EMOJI.sub('', said[1])}" if said and field else ""
     if rule:
-        return f"{_ITEM}{{rule: {rule}, channel: {channel}{', ' if own else ''}{own}}}"
-    return f"{_ITEM}channel: {channel}" + (f"\n        {own}" if own else "")
+        return f"{inner}- {{rule: {rule}, channel: {channel}{', ' if own else ''}{own}}}"
+    return f"{inner}- channel: {channel}" + (f"\n{inner}  {own}" if own else "")

@@ -63,7 +63,7 @@ def _reason(one: Json, moments: Moments) -> Node:
     outcome = one["outcome"]
     how = {"failed": "failed", "suppressed": "suppressed"}.get(outcome, "silent")
     reason = in_short(one["reason"], _MAX_REASON)
-    if outcome == "unchanged":
+    if outcome == "unchanged" and not one["values"]:
         reason = "nothing new for the key, its condition was true before and still is"
     values = ", ".join(f"{name} is {value}" for name, value in one["values"].items())
     latest = f"latest {moments.at(one['latest_at'])}, event {one['latest_event_id']}"

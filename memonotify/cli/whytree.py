@@ -210,13 +210,16 @@ def _place(one: Json) -> Iterator[Node]:
 
 
 def _why_silent(one: Json, *, in_full: bool = False) -> str:
-    if one["outcome"] == "unchanged":
-        key = f" {one['key']}" if one["key"] else ""
+    key = f" {one['key']}" if one["key"] else ""
+    not_over = ""
+    if one["outcome"] == "unchanged" and one["condition"]:
+        not_over = f"not over yet for the key{key}: "
+    elif one["outcome"] == "unchanged":
         return f"nothing new for the key{key}, its condition was true before and still is"
     if one["condition"]:
         values = f" ({_values(one)})" if one["values"] else ""
         condition = one["condition"] if in_full else in_short(one["condition"], MAX_CONDITION)
-        return f"{condition} is false{values}"
+        return f"{not_over}{condition} is false{values}"
     return str(one["why"])
 
 

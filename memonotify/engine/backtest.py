@@ -25,7 +25,7 @@ from memonotify.engine.inquiry import RESOURCE_NAME, lookup_name
 from memonotify.engine.lineup import Met, lined_up
 from memonotify.engine.recall import Recall, decides_by, remembered_then, remembers
 from memonotify.holding import Policy
-from memonotify.model import Decision, Delivery, DeliveryState, EventState, Outcome
+from memonotify.model import Branch, Decision, Delivery, DeliveryState, EventState, Outcome
 from memonotify.past import Extent, Past, Selection
 from memonotify.rules.values import Rule, Ruleset
 
@@ -163,7 +163,8 @@ class Backtest:
             self.unevaluated += 1
             return
         self.events += 1
-        then = [old for old in past.deliveries if _was_sent(old) and self._concerns(old.rule)]
+        tellers = {old.told_in for old in past.deliveries}
+        then = [old for old in past.deliveries if _was_sent(old) and old.id not in tellers and self._concerns(old.rule)]
         recall = Recall(past, resource_types=self._resource_types, with_api=self._with_api)
         for rule in self._ruleset.candidates(event.event_type, event.resource_type, event.workspace):
             report = self._reports[rule.name]
@@ -279,8 +280,9 @@ def _without(what: str, *, is_needed: bool) -> Given:
 
 
 def _was_sent(old: Delivery) -> bool:
-    """Whether a rule spoke: also where the receiver refused the message, or a person gave it up."""
-    return old.state is not DeliveryState.SUPPRESSED
+    """Whether a rule spoke: also where the receiver refused the message, or a person gave it up. An escalation is not
+    decided here."""
+    return old.state is not DeliveryState.SUPPRESSED and old.branch is not Branch.ESCALATE
 
 
 def _grouped(then: list[Delivery]) -> tuple[tuple[Delivery, ...], ...]:

@@ -40,6 +40,7 @@ from memonotify.policies.once import OnceVerdict, once
 from memonotify.rules.lookups import lookup_path
 from memonotify.rules.match import fits
 from memonotify.rules.values import Entry, Rule
+from memonotify.templating.conditions import Condition
 from memonotify.templating.environment import Text
 from memonotify.templating.groupform import events_of
 from memonotify.templating.messages import annotate, with_severity
@@ -102,7 +103,7 @@ def decide(rule: Rule, *, event: Event, resource: Given, at: datetime, at_once: 
         facts.note(resource.note)
     judged = _Judged()
     try:
-        yield from _look_up(rule, _names(rule.when, rule.key, *_keys_of(rule)), facts)
+        yield from _look_up(rule, _names(rule.when, rule.key, rule.hysteresis, *_keys_of(rule)), facts)
         verdict = yield from _judge(rule, event, facts, judged)
         if rule.once is not None and verdict.outcome is Outcome.MATCHED and verdict.branch is Branch.NOTIFY:
             verdict = yield from _once(rule, rule.once.per, event, facts, at, judged, verdict)
@@ -213,7 +214,7 @@ class _Making:
 
 def _judge(rule: Rule, event: Event, facts: _Facts, judged: _Judged) -> Asking[Verdict]:
     when = rule.when
-    answer = when is None or _try("when", ("when",), lambda: when.holds(facts.context))
+    answer = when is None or _holds("when", when, facts)
     if not answer and when is not None:
         judged.falsehood = when.first_false(facts.context)
     if rule.mode is Mode.SHADOW:
@@ -222,7 +223,12 @@ def _judge(rule: Rule, event: Event, facts: _Facts, judged: _Judged) -> Asking[V
         return in_mode(rule.mode, each_time(answer))
     key = judged.key = _key("key", ("key",), rule.key, facts)
     remembered = yield Remembered(policy=Policy.FIRE, key=key, line=key if rule.memories == 1 else "")
-    verdict = in_mode(rule.mode, on_change(answer, None if remembered is None else _ANSWERS[remembered]))
+    before = None if remembered is None else _ANSWERS[remembered]
+    over = rule.hysteresis
+    is_over = over is None or answer or not before or _holds("hysteresis", over, facts)
+    if not is_over and over is not None:
+        judged.falsehood = over.first_false(facts.context)
+    verdict = in_mode(rule.mode, on_change(answer, before, is_over=is_over))
     if verdict.remember is not None:
         judged.changes.append(
             StateChange(
@@ -235,6 +241,10 @@ def _judge(rule: Rule, event: Event, facts: _Facts, judged: _Judged) -> Asking[V
             )
         )
     return verdict
+
+
+def _holds(name: str, condition: Condition, facts: _Facts) -> bool:
+    return _try(name, (name,), lambda: condition.holds(facts.context))
 
 
 def _once(

@@ -71,6 +71,10 @@ def rehearse(ruleset: Ruleset, config: Config, *, most: int = MAX_DECISIONS) -> 
     return Rehearsal(faults=tuple(found.values()), shown=frozenset(shown), is_whole=is_whole)
 
 
+_ASKED: Final = (Outcome.UNCHANGED, Outcome.MATCHED)
+"""What is concluded where a condition that was true is false, so that `hysteresis` is asked."""
+
+
 def head_of(fault: Fault) -> Head:
     """Return the text that failed."""
     return fault.path[:1] if fault.path[:1] in (("when",), ("key",)) else fault.path[:2]
@@ -82,6 +86,8 @@ def heads_shown(rule: Rule, decision: Decision) -> Iterator[Head]:
     if decision.outcome is not Outcome.FAILED:
         yield ("when",)
         yield ("key",)
+        if rule.hysteresis is not None and decision.falsehood is not None and decision.outcome in _ASKED:
+            yield ("hysteresis",)
     for message in decision.deliveries:
         head: Head = (message.branch.value, message.entry)
         if message.branch is Branch.ESCALATE:

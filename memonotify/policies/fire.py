@@ -32,11 +32,14 @@ def each_time(answer: bool) -> Verdict:
     return Verdict(outcome=Outcome.NOT_MATCHED, detail="when is false")
 
 
-def on_change(answer: bool, remembered: bool | None) -> Verdict:
+def on_change(answer: bool, remembered: bool | None, *, is_over: bool = True) -> Verdict:
     """Speak when the answer is another than the remembered one.
 
-    Unknown counts as false: a first true speaks, a first false is silent and only remembered.
+    Unknown counts as false: a first true speaks, a first false is silent and only remembered. A remembered true stays
+    where the answer is false and `is_over` is false as well.
     """
+    if remembered and not answer and not is_over:
+        return Verdict(outcome=Outcome.UNCHANGED, detail="when is false, but it is not over: hysteresis is false")
     if answer == bool(remembered):
         if answer:
             return Verdict(outcome=Outcome.UNCHANGED, detail="when is still true, nothing changed for this key")

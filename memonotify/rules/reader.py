@@ -91,7 +91,8 @@ class RuleReader:
         """Read all of the rule, so that every problem in it is found; return it where there is none."""
         report = self._report()
         match = self._match()
-        when = self._when()
+        when = self._condition("when")
+        hysteresis = self._condition("hysteresis")
         lookups = dict(self._lookups())
         key = self._key()
         policies = PolicyReader(
@@ -132,6 +133,7 @@ class RuleReader:
             resolved=resolved,
             on_change=self._data.get("fire") == "on_change",
             key=key,
+            hysteresis=hysteresis,
             needs_resource=needs_resource,
             digest=self._digest(),
             mode=self._mode(),
@@ -184,14 +186,14 @@ class RuleReader:
             workspace=workspaces,
         )
 
-    def _when(self) -> Condition | None:
-        when = self._compile(("when",), self._templates.condition)
-        if when is not None:
-            path = (*self._path, "when")
+    def _condition(self, name: str) -> Condition | None:
+        condition = self._compile((name,), self._templates.condition)
+        if condition is not None:
+            path = (*self._path, name)
             for found in notes.cents_compared(self._document.written(path)):
                 line, column = self._document.text_place(path, found.line)
                 self.notes.append(notes.cents_note(found, self._templates, self._document.file, line, column))
-        return when
+        return condition
 
     def _key(self) -> Text | None:
         key = self._compile(("key",), self._templates.text)
@@ -319,7 +321,11 @@ class RuleReader:
         workspaces = [workspace.name for workspace in self._config.workspaces]
         whole, of_a_message = len(self._path) + 1, len(self._path) + 3
         for path, part in self._parts:
-            if path[-1] == "when" and len(path) in (whole, of_a_message) and isinstance(part, Condition | Expression):
+            if (
+                path[-1] in ("when", "hysteresis")
+                and len(path) in (whole, of_a_message)
+                and isinstance(part, Condition | Expression)
+            ):
                 doubt = never_holds(self._document.written(path), match, workspaces)
                 if doubt is not None:
                     place = Place("", doubt.line)
@@ -331,7 +337,7 @@ class RuleReader:
             self._problem(
                 ("fire",), "`fire: on_change` needs a `key`", hint='such as key: "{{ resource.id }}"', key=True
             )
-        for key in ("key", "resolved"):
+        for key in ("key", "resolved", "hysteresis"):
             if key in data and "fire" not in data:
                 self._problem((key,), f"`{key}` means nothing without `fire`", hint="add `fire: on_change`", key=True)
 

@@ -41,9 +41,9 @@ class Rule:
     """One rule. `file` and `line` (from 1) say where it stands.
 
     `lookups` are the API paths under `fetch`, by the name each answer has in expressions and messages; `on_change` with
-    `key` speaks only where the answer of `when` changes for a key. `needs_resource` says whether the bank is asked for
-    the event's resource. `digest` changes whenever the rule or a template file it uses directly does. One with a
-    `report` looks at no event.
+    `key` speaks only where the answer of `when` changes for a key; true becomes false only where `hysteresis` holds
+    too. `needs_resource` says whether the bank is asked for the event's resource. `digest` changes whenever the rule or
+    a template file it uses directly does. One with a `report` looks at no event.
     """
 
     name: str
@@ -59,6 +59,7 @@ class Rule:
     key: Text | None
     needs_resource: bool
     digest: str
+    hysteresis: Condition | None = None
     mode: Mode = Mode.LIVE
     severity: Severity = Severity.INFO
     once: Once | None = None

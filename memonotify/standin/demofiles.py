@@ -42,6 +42,8 @@ channels:
   treasury-slack: {{type: slack, url: "{mailbox_url}/slack"}}
   erp: {{type: http, url: "{mailbox_url}/hooks/bank", signing_secret: "${{env:ERP_SIGNING_SECRET}}"}}
 retry: {{first: 1s, max: 30s, give_up_after: 1h}}
+# The shipped rules keep some messages for the morning. A demo has none, but for one minute that is.
+hours: {{nights: {{from: "04:00", to: "04:01"}}}}
 on_failure: {{channel: finance-mail, to: [ops@example.com]}}
 rules: [rules/*.yaml]
 templates: rules/templates

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, bindparam, func, select
 from memonotify.errors import Reason
 from memonotify.model import DeliveryState, Outcome
 from memonotify.store.cells import micros, optional_moment
-from memonotify.store.tables import decisions, deliveries, events, failures, in_state, schedules
+from memonotify.store.tables import decisions, deliveries, events, failures, holds, in_state, schedules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,9 +45,11 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """What is not done with: events not yet evaluated, and each channel's deliveries not yet settled."""
+    """What is not done with: events not yet evaluated, deliveries that policies hold, and each channel's deliveries
+    that are to be sent."""
 
     backlog: int
+    held: int
     deliveries: Mapping[str, int]
 
 
@@ -70,6 +72,7 @@ class Seen:
 
 
 _OPEN_EVENTS: Final = select(func.count()).select_from(events).where(events.c.evaluated_at.is_(None))
+_HELD: Final = select(func.count()).select_from(holds)
 _UNSETTLED: Final = tuple(
     select(func.count()).select_from(deliveries).where(deliveries.c.channel == bindparam("of_channel"), in_state(state))
     for state in (DeliveryState.PENDING, DeliveryState.SENDING)
@@ -80,6 +83,7 @@ def waiting(connection: Connection, channels: Sequence[str]) -> Waiting:
     """Return what waits; reads only index entries of what does, so a long history costs nothing."""
     return Waiting(
         backlog=connection.scalar(_OPEN_EVENTS) or 0,
+        held=connection.scalar(_HELD) or 0,
         deliveries={
             name: sum(connection.scalar(statement, {"of_channel": name}) or 0 for statement in _UNSETTLED)
             for name in channels

@@ -13,6 +13,8 @@ from fakes import ManualClock
 from policyparts import Bench, bench_maker
 from storeparts import a_silence
 
+from memonotify.janitor import Janitor
+from memonotify.metrics import Metrics
 from memonotify.model import DeliveryState, Fate, Matchers
 from memonotify.store import Store
 
@@ -300,6 +302,16 @@ async def test_an_escalation_of_a_rule_that_resolves_ends_with_it(making: Making
     assert bench.told == ["low", "low", "fine", "still low"]
 
 
+async def test_what_fell_below_is_over_only_where_the_hysteresis_holds(making: Making) -> None:
+    rules = RESOLVED.replace("fire: on_change", "hysteresis: resource.balance > 120\n    fire: on_change")
+    bench = making(rules.replace("    escalate: {after: 1h, notify: [{channel: chat, text: still low}]}\n", ""))
+    for balance in (101, 99, 101, 99, 120, 121, 110, 99):
+        await bench.event("transaction_confirmed", account_id="1", balance=balance)
+        bench.start()
+    await bench.turn()
+    assert sorted(bench.told) == ["fine", "low", "low"]
+
+
 async def test_what_is_suppressed_uses_up_no_key(making: Making) -> None:
     rules = ONCE.replace("notify:", "quiet: {hours: nights, then: drop}\n    notify:")
     bench = making(rules, hours=NIGHTS)
@@ -540,3 +552,17 @@ async def test_what_is_discarded_while_its_group_is_being_told_is_not_listed(mak
     await bench.turn()
     assert bench.told == ["2: b c €2.00"]
     assert await bench.states() == {"discarded": 1, "told": 2, "sent": 1}
+
+
+async def test_the_gauge_of_held_messages_counts_those_alone_and_those_in_gatherings(making: Making) -> None:
+    bench = making(GROUP + ESCALATE.partition("rules:\n")[2])
+    metrics = Metrics()
+    janitor = Janitor(store=bench.store, channels=["chat"], retention_s=1.0, clock=bench.clock, metrics=metrics)
+    for name in "ab":
+        await bench.event(of=name, account_id="1")
+    await bench.event("wire_transfer_attachment_required", of="w1")
+    await janitor.refresh()
+    assert metrics.registry.get_sample_value("memonotify_deliveries_held") == 4
+    await bench.turn(60)
+    await janitor.refresh()
+    assert metrics.registry.get_sample_value("memonotify_deliveries_held") == 2

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from memonotify.config.loader import load_config
 from memonotify.defaults import shipped
 from memonotify.engine.testing import run_tests
 from memonotify.rules.loader import LoadedRules, load_rules
+from memonotify.rules.values import Rule
 from memonotify.templating import Templates
 
 
@@ -42,6 +45,25 @@ def test_every_shipped_rule_has_a_test(tmp_path: Path, language: str) -> None:
     assert {rule.name for rule in loaded.ruleset.rules} == tested
 
 
+def test_the_shipped_rules_use_the_policies(tmp_path: Path) -> None:
+    rules = {rule.name: rule for rule in _load(tmp_path, "en")[0].ruleset.rules}
+    assert rules["returned-collection"].group
+    assert rules["big-outgoing-payment"].once
+    assert rules["wire-waits-for-document"].escalate
+    assert rules["mandate-signed"].quiet
+    assert rules["low-balance"].hysteresis
+
+
+def _policies(rule: Rule) -> Iterator[object]:
+    """Yield what a rule says of when it speaks, texts as they are written."""
+    yield rule.severity
+    yield rule.quiet
+    yield [(step.after_s, step.event_types) for step in rule.escalate]
+    yield rule.hysteresis and rule.hysteresis.source
+    yield rule.once and (rule.once.per.source, replace(rule.once, per=None))
+    yield rule.group and (rule.group.by and rule.group.by.source, replace(rule.group, by=None))
+
+
 def test_both_languages_decide_alike(tmp_path: Path) -> None:
     def shape(language: str) -> list[tuple[object, ...]]:
         folder = tmp_path / language
@@ -53,6 +75,8 @@ def test_both_languages_decide_alike(tmp_path: Path) -> None:
                 rule.when.source if rule.when else None,
                 tuple(entry.channel for entry in rule.notify),
                 tuple(entry.channel for entry in rule.resolved),
+                tuple(entry.channel for entry in rule.escalations),
+                *_policies(rule),
             )
             for rule in _load(folder, language)[0].ruleset.rules
         ]

@@ -93,6 +93,10 @@ def test_a_story_goes_from_the_receipt_to_each_try():
             a_rule(outcome="unchanged", key="acc-1", why="nothing changed"),
             "big silent: nothing new for the key acc-1, its condition was true before and still is",
         ),
+        (
+            a_rule(outcome="unchanged", key="acc-1", condition="x > 6", values={"x": "5"}, why="it is not over"),
+            "big silent: not over yet for the key acc-1: x > 6 is false (x is 5)",
+        ),
         (a_rule(outcome="failed", why="when: x is missing"), "big failed: when: x is missing"),
         (a_rule(outcome="matched", why="none of its messages was due"), "big silent: none of its messages was due"),
         (

@@ -50,6 +50,12 @@ AMOUNT = rule("r", when=fn(lambda c: c["resource"]["amount"] > 5, "resource"), n
         pytest.param([old(state=DeliveryState.DEAD)], {"same": 1}, id="a dead letter was decided on"),
         pytest.param([old(state=DeliveryState.SUPPRESSED)], {"new": 1}, id="a suppressed one was not sent"),
         pytest.param([old(), old(id="x", replay="resent", payload={"json": "z"})], {"same": 1}, id="the original"),
+        pytest.param(
+            [old(id="a", payload={"json": "many"}), old(state=DeliveryState.TOLD, told_in="a")],
+            {"same": 1},
+            id="the message of a group is none of the rule's own",
+        ),
+        pytest.param([old(), old(branch=Branch.ESCALATE)], {"same": 1}, id="an escalation is not compared"),
     ],
 )
 def test_a_message_is_new_changed_or_the_same(then, told):

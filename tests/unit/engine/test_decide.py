@@ -201,6 +201,31 @@ def test_a_false_after_a_true_sends_what_resolved_lists():
     )
 
 
+def test_a_hysteresis_that_is_false_keeps_what_is_remembered_and_says_why():
+    decision = run(change_rule(False, hysteresis=fn(lambda c: False)), remembered="true")
+    assert (decision.outcome, decision.deliveries, decision.changes) == (Outcome.UNCHANGED, (), ())
+    assert decision.detail == "when is false, but it is not over: hysteresis is false"
+    assert decision.falsehood is not None
+
+
+def test_a_hysteresis_that_is_true_lets_it_be_over():
+    decision = run(change_rule(False, hysteresis=fn(lambda c: True)), remembered="true")
+    assert payloads(decision) == [{"json": "over"}]
+
+
+@pytest.mark.parametrize(("answer", "remembered"), [(True, "true"), (True, None), (False, None), (False, "false")])
+def test_a_hysteresis_is_asked_only_where_something_might_be_over(answer, remembered):
+    decision = run(change_rule(answer, hysteresis=fn(lambda c: c["gone"])), remembered=remembered)
+    assert decision.outcome is not Outcome.FAILED
+
+
+def test_a_hysteresis_that_fails_fails_the_decision_and_changes_nothing():
+    decision = run(change_rule(False, hysteresis=fn(lambda c: c["gone"])), remembered="true")
+    assert (decision.outcome, decision.changes) == (Outcome.FAILED, ())
+    assert decision.detail.startswith("hysteresis")
+    assert decision.faults[0].path == ("hysteresis",)
+
+
 @pytest.mark.parametrize("key", [fn(" "), fn("k" * 513), fn(lambda c: c["gone"])])
 def test_a_key_that_cannot_be_one_fails_the_decision_and_changes_nothing(key):
     decision = run(rule(when=fn(True), key=key))

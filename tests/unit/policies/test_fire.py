@@ -28,3 +28,18 @@ def test_a_rule_without_memory_speaks_whenever_its_condition_is_true():
 def test_on_change_speaks_only_where_the_answer_is_another(answer, remembered, outcome, branch, remember):
     verdict = on_change(answer, remembered)
     assert (verdict.outcome, verdict.branch, verdict.remember) == (outcome, branch, remember)
+
+
+@pytest.mark.parametrize(
+    ("answer", "remembered", "outcome", "branch", "remember"),
+    [
+        (False, True, Outcome.UNCHANGED, None, None),
+        (True, True, Outcome.UNCHANGED, None, None),
+        (True, None, Outcome.MATCHED, Branch.NOTIFY, True),
+        (False, None, Outcome.NOT_MATCHED, None, False),
+        (False, False, Outcome.NOT_MATCHED, None, None),
+    ],
+)
+def test_what_is_not_over_stays_true_and_changes_nothing_else(answer, remembered, outcome, branch, remember):
+    verdict = on_change(answer, remembered, is_over=False)
+    assert (verdict.outcome, verdict.branch, verdict.remember) == (outcome, branch, remember)

@@ -154,3 +154,39 @@ def test_events_are_known_only_where_a_message_may_tell_of_many(folder: Folder) 
 def test_a_group_that_reads_the_resources_of_its_events_needs_them(folder: Folder, text: str) -> None:
     (found,) = folder.load(rule(f'group: {{}}\nnotify: [{{channel: treasury-slack, text: "{text}"}}]')).ruleset.rules
     assert found.needs_resource
+
+
+def test_a_hysteresis_is_read_beside_fire(folder: Folder) -> None:
+    text = rule(f"""
+when: event.event_type == "a"
+fire: on_change
+key: "{{{{ resource.id }}}}"
+hysteresis: resource.balance > 6
+{SLACK}
+""")
+    (found,) = folder.load(text).ruleset.rules
+    assert found.hysteresis is not None
+    assert found.hysteresis.source == "resource.balance > 6"
+    assert found.needs_resource
+
+
+def test_a_hysteresis_without_fire_is_refused(folder: Folder) -> None:
+    problem = folder.problem(rule(f"hysteresis: event.id == event.id\n{SLACK}"))
+    assert problem.startswith("rules/a.yaml:4:5: `hysteresis` means nothing without `fire`")
+
+
+def test_a_hysteresis_that_cannot_be_read_is_told_at_its_place(folder: Folder) -> None:
+    text = rule(f"fire: on_change\nkey: x\nhysteresis: rescource.id > 1\n{SLACK}")
+    assert "rules/a.yaml:6:17: there is nothing called `rescource` here" in folder.problem(text)
+
+
+def test_cents_compared_in_a_hysteresis_are_noted(folder: Folder) -> None:
+    text = rule(f"""
+when: resource.amount < 500
+fire: on_change
+key: "{{{{ resource.id }}}}"
+hysteresis: resource.amount > 600
+{SLACK}
+""")
+    notes = [str(note) for note in folder.load(text).notes]
+    assert any(note.startswith("rules/a.yaml:7:17:") and "cents" in note for note in notes), notes
