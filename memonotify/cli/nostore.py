@@ -52,6 +52,30 @@ class NoStore:
         """Return nothing."""
         return []
 
+    async def deliveries_named(self, _ids: Any) -> list[Any]:
+        """Return nothing."""
+        return []
+
+    async def waits_of(self, _ids: Any) -> dict[str, Any]:
+        """Return nothing."""
+        return {}
+
+    async def told_events(self, _ids: Any) -> dict[str, Any]:
+        """Return nothing."""
+        return {}
+
+    async def waiting_of_rule(self, _rule: str, **_filters: Any) -> dict[Any, Any]:
+        """Return nothing."""
+        return {}
+
+    async def told_of_rule(self, _rule: str, _since: Any, **_filters: Any) -> tuple[int, int]:
+        """Return that there is nothing."""
+        return 0, 0
+
+    async def silence(self, _silence_id: str) -> None:
+        """Return nothing."""
+        return
+
     async def delivery(self, _delivery_id: str) -> None:
         """Return nothing."""
         return

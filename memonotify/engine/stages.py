@@ -105,11 +105,11 @@ def _quiet(passage: Passage) -> Asking[Step | None]:
         return Step(state=DeliveryState.SUPPRESSED, policy=Policy.QUIET, detail=detail)
     if quiet.then == "digest":
         gather = Gather(slot=until)
-        return _waits(Hold(policy=Policy.QUIET, until=until, keys=passage.keys, gather=gather), detail)
+        return _waits(Hold(policy=Policy.QUIET, key=quiet.hours, until=until, keys=passage.keys, gather=gather), detail)
     if passage.rule.group is not None:
         # Those of the quiet time gather at once, for a message of their own behind it.
         return _gathers(passage, until=until, detail=detail)
-    return _waits(Hold(policy=Policy.QUIET, until=until, keys=passage.keys), detail)
+    return _waits(Hold(policy=Policy.QUIET, key=quiet.hours, until=until, keys=passage.keys), detail)
 
 
 def _group(passage: Passage) -> Asking[Step | None]:

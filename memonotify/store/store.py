@@ -395,6 +395,14 @@ class Store:
         """Return why a delivery waits and until when, None where it does not wait."""
         return await self._read(held.hold_of, delivery_id)
 
+    async def waits_of(self, ids: Sequence[str]) -> dict[str, held.HeldBy]:
+        """Return why deliveries wait, by their id; one that does not wait is missing."""
+        return await self._read(held.waits_of, tuple(ids))
+
+    async def waiting_of_rule(self, rule: str, *, workspace: str | None = None) -> dict[Policy, tuple[int, datetime]]:
+        """Return how many messages of a rule wait by policy, and when the first of them goes on."""
+        return await self._read(held.waiting_of_rule, rule, workspace)
+
     # Events, as lists
 
     async def events(
@@ -560,6 +568,14 @@ class Store:
     async def delivery(self, delivery_id: str) -> Delivery | None:
         """Return a delivery."""
         return await self._read(deliveries.found, delivery_id)
+
+    async def deliveries_named(self, ids: Sequence[str]) -> list[Delivery]:
+        """Return the deliveries of these ids, as far as there are any."""
+        return await self._read(deliveries.named, tuple(ids))
+
+    async def told_of_rule(self, rule: str, since: datetime, *, workspace: str | None = None) -> tuple[int, int]:
+        """Return how many messages of a rule, made since then, were told in others, and in how many."""
+        return await self._read(deliveries.told_of_rule, rule, since, workspace)
 
     async def attempts(self, delivery_id: str) -> list[Attempt]:
         """Return a delivery's tries, first to last."""
