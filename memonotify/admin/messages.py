@@ -121,24 +121,8 @@ class _Told:
         held = self._waits.get(delivery.id)
         if held is None:
             return None
-        hold, together = held.hold, held.gathering
-        ending = hold.ending
-        return {
-            "policy": str(hold.policy),
-            "key": hold.key,
-            "until": moment_text(hold.until),
-            "others": None if together is None else together.size - 1,
-            "since": None if together is None else moment_text(together.opened_at),
-            "unless": None
-            if ending is None
-            else {
-                "event_type": list(ending.event_types),
-                "same": ending.same,
-                "value": ending.value,
-                "resolved": ending.fire_key is not None,
-            },
-            "ahead": ahead(self._rules.get(delivery.rule), hold, gathers=together is not None),
-        }
+        rule = self._rules.get(delivery.rule)
+        return wait_json(held) | {"ahead": ahead(rule, held.hold, gathers=held.gathering is not None)}
 
     def _silence(self, name: str) -> Json | None:
         silence = self._silences.get(name)
@@ -150,6 +134,26 @@ class _Told:
             "author": silence.author,
             "ends_at": moment_text(silence.ends_at),
         }
+
+
+def wait_json(held: HeldBy) -> Json:
+    """Return why a message waits and until when, as lists show it."""
+    hold, together, ending = held.hold, held.gathering, held.hold.ending
+    return {
+        "policy": str(hold.policy),
+        "key": hold.key,
+        "until": moment_text(hold.until),
+        "others": None if together is None else together.size - 1,
+        "since": None if together is None else moment_text(together.opened_at),
+        "unless": None
+        if ending is None
+        else {
+            "event_type": list(ending.event_types),
+            "same": ending.same,
+            "value": ending.value,
+            "resolved": ending.fire_key is not None,
+        },
+    }
 
 
 def ahead(rule: Rule | None, hold: Hold, *, gathers: bool = False) -> list[Json]:

@@ -92,6 +92,18 @@ class NoStore:
         """Change nothing."""
         return []
 
+    async def send_held(self, _ids: Any, _changes: Any = ()) -> list[str]:
+        """Change nothing."""
+        return []
+
+    async def policy_state(self, _workspace: str, _rule: str, _policy: Any, _key: str) -> None:
+        """Return nothing."""
+        return
+
+    async def next_moment(self) -> None:
+        """Return None: nothing waits."""
+        return
+
     async def silences(self, **_filters: Any) -> list[Any]:
         """Return nothing."""
         return []

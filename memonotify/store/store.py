@@ -383,6 +383,14 @@ class Store:
         """
         return await self._write(holds.tell, held.telling(gathering, new, tuple(changes), self._clock.now()))
 
+    async def send_held(self, ids: Sequence[str], changes: Sequence[StateChange] = ()) -> list[str]:
+        """Send held deliveries now, past what is still ahead of them; returns the ids of those that were held.
+
+        `changes` are written as far as what they go by is still remembered.
+        """
+        order = holds.Release(ids=tuple(ids), now=self._now(), changes=tuple(changes))
+        return await self._write(holds.send_now, order)
+
     async def told_events(self, ids: Sequence[str]) -> dict[str, list[str]]:
         """Return the ids of the events that these messages list, by message."""
         return await self._read(held.told_events, ids)
