@@ -104,7 +104,9 @@ class RuleTest:
 
     `resource` is None where the test gives none; `lookups` are answers by look-up name or path. Each item of `expect`
     names what it cares for: `rule`, `channel`, fields of the message; an empty list is silence. `state` is what rules
-    with `fire: on_change` answered before, by rule: for every key, or by key. An empty `workspace` is the first one;
+    with `fire: on_change` answered before, by rule: for every key, or by key; `told` what those with `once` have told
+    already: every key (None), or these. Of an expectation, `after` is as `format_duration` writes it, `held_until` is
+    local time as `local_text` does, or False. An empty `workspace` is the first one;
     `now` (aware, UTC) is when the event comes in, or None.
     """
 
@@ -117,7 +119,13 @@ class RuleTest:
     expect: tuple[Mapping[str, Any], ...]
     workspace: str = ""
     state: Mapping[str, bool | Mapping[str, bool]] = field(default_factory=dict)
+    told: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
     now: datetime | None = None
+
+    def has_told(self, rule: str, key: str) -> bool:
+        """Return whether a rule with `once` has told a key already."""
+        keys = self.told.get(rule, frozenset())
+        return keys is None or key in keys
 
     def remembered(self, rule: str, key: str) -> bool | None:
         """Return what a rule answered for a key before, or None where the test does not say."""
