@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from memonotify.config.durations import format_duration
 from memonotify.model import Mode, Severity
 from memonotify.rules.index import Index
 from memonotify.rules.match import Match
@@ -76,6 +77,19 @@ class Rule:
     def gathers(self) -> bool:
         """Whether one of its messages may tell of many events."""
         return self.group is not None or (self.quiet is not None and self.quiet.then == "digest")
+
+    @property
+    def policies(self) -> tuple[str, ...]:
+        """What makes it speak later or less often, each in a few words, in the order in which messages pass them."""
+        found: list[str | None] = [
+            "fire on_change" if self.on_change else None,
+            None if self.once is None else f"once in {format_duration(self.once.within_s)}",
+            None if self.quiet is None else f"quiet {self.quiet.hours}",
+            None if self.group is None else f"group {format_duration(self.group.wait_s)}",
+            None if self.limit is None else f"limit {self.limit.count} per {format_duration(self.limit.per_s)}",
+            *(f"escalate after {format_duration(step.after_s)}" for step in self.escalate),
+        ]
+        return tuple(words for words in found if words is not None)
 
     @property
     def escalations(self) -> tuple[Entry, ...]:

@@ -13,7 +13,7 @@ from memonotify.config.values import EmailConfig
 from memonotify.engine.testing import event_of, run_tests
 from memonotify.model import Branch, Severity
 from memonotify.rules.match import Match
-from memonotify.rules.policies import Group, Once, Step
+from memonotify.rules.policies import Group, Limit, Once, Quiet, Step
 from memonotify.rules.values import Ruleset, RuleTest
 
 MAIL = EmailConfig(
@@ -277,3 +277,15 @@ def test_until_when_a_message_waits_and_how_much_it_matters_can_be_expected():
     result = run(case([{"rule": "r", "held_until": False, "severity": "info"}], now=at), grouped)
     assert {field.field for field in result.shortfalls[0].fields} == {"held_until", "severity"}
     assert run(case([{"rule": "r", "held_until": False, "severity": "info"}]), policied()).passed
+
+
+def test_a_rule_names_its_policies_in_a_few_words_in_the_order_of_the_stages():
+    everything = policied(
+        once=Once(per=fn("k"), within_s=86400.0),
+        quiet=Quiet(hours="nights", then="hold"),
+        group=Group(by=None, wait_s=60.0, most=5),
+        limit=Limit(count=3, per_s=3600.0, by=None),
+        escalate=(STILL_OPEN,),
+    )
+    assert everything.policies == ("once in 1d", "quiet nights", "group 1m", "limit 3 per 1h", "escalate after 1d")
+    assert policied().policies == ()

@@ -162,7 +162,7 @@ def test_what_a_test_says_of_policies_is_checked_against_the_rules(
 
 def test_times_of_an_expectation_are_read_as_messages_have_them(rules_folder: RulesFolder) -> None:
     lines = '    expect: [{rule: stays, after: 1440m, held_until: "2026-03-03T07:00:00Z"}]\n    told: {stays: [a]}\n'
-    rules_folder.write({"rules/a.yaml": POLICIES + lines})
+    rules_folder.write("rules/a.yaml", POLICIES + lines)
     (test,) = rules_folder.load().ruleset.tests
     assert test.expect == ({"rule": "stays", "after": "1d", "held_until": "2026-03-03 08:00:00"},)
     assert (test.has_told("stays", "a"), test.has_told("stays", "b"), test.has_told("plain", "a")) == (
