@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -10,6 +10,7 @@ from random import Random
 import pytest
 from fakes import ManualClock
 from policyparts import Bench, bench_maker, ruleset_of
+from storeparts import START
 
 from memonotify.engine.backtest import Backtest, Report, pages
 from memonotify.holding import Policy
@@ -47,18 +48,20 @@ POLICIES = [
 
 
 @pytest.fixture
-def making(store: Store, clock: ManualClock, tmp_path: Path) -> Making:
-    return bench_maker(store, clock, tmp_path)
+async def making(tmp_path: Path) -> AsyncIterator[Making]:
+    clock = ManualClock(START)
+    async with Store(f"sqlite:///{tmp_path / 'policies.db'}", clock=clock) as store:
+        yield bench_maker(store, clock, tmp_path)
 
 
-async def played(bench: Bench, count: int = 80) -> None:
+async def played(bench: Bench, count: int = 40) -> None:
     """Let two days of events come in, and nothing wait at the end."""
     random = Random(7)
     for _ in range(count):
         kind = random.choice(["collection_returned", "collection_confirmed"])
         await bench.event(kind, of=random.choice("abc"), amount=random.randrange(5))
         await pass_by(bench, random.choice([10, 90, 600, 7200]))
-    await pass_by(bench, 40 * 3600)
+    await pass_by(bench, 30 * 3600)
 
 
 async def pass_by(bench: Bench, seconds: float) -> None:
