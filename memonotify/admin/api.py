@@ -88,17 +88,17 @@ async def _body(request: web.Request) -> Any:
         raise _Bad("the body is not JSON") from None
 
 
-async def _selection(request: web.Request) -> dict[str, Any]:
+async def _selection(request: web.Request, *, all_of: str = "dead") -> dict[str, Any]:
     body = await _body(request)
-    if not isinstance(body, dict) or set(body) - {"ids", "dead", "rule", "channel"}:
-        raise _Bad("the body holds ids, or dead with rule and channel, and nothing else")
+    if not isinstance(body, dict) or set(body) - {"ids", all_of, "rule", "channel"}:
+        raise _Bad(f"the body holds ids, or {all_of} with rule and channel, and nothing else")
     ids = body.get("ids", [])
     if not isinstance(ids, list) or not all(isinstance(one, str) for one in ids):
         raise _Bad("ids is a list of strings")
-    dead = body.get("dead", False)
-    if bool(ids) == bool(dead):
-        raise _Bad("name ids, or say dead: true")
-    return {"ids": ids, "dead": bool(dead), "rule": body.get("rule"), "channel": body.get("channel")}
+    everything = body.get(all_of, False)
+    if bool(ids) == bool(everything):
+        raise _Bad(f"name ids, or say {all_of}: true")
+    return {"ids": ids, all_of: bool(everything), "rule": body.get("rule"), "channel": body.get("channel")}
 
 
 class Api:
@@ -121,6 +121,7 @@ class Api:
             web.get("/api/coverage", self._coverage),
             web.post("/api/deliveries/retry", self._retry),
             web.post("/api/deliveries/discard", self._discard),
+            web.post("/api/deliveries/release", self._release),
             web.post("/api/replay", self._replay),
             web.post("/api/reload", self._reload),
             web.get("/api/silences", self._silences),
@@ -181,6 +182,9 @@ class Api:
 
     async def _discard(self, request: web.Request) -> web.Response:
         return _answer({"ids": await self._operations.discard(**await _selection(request))})
+
+    async def _release(self, request: web.Request) -> web.Response:
+        return _answer({"ids": await self._operations.release(**await _selection(request, all_of="held"))})
 
     async def _replay(self, request: web.Request) -> web.Response:
         return _answer(await self._operations.replay(order_of(await _body(request))))

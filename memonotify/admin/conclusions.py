@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from memonotify.admin.discreet import discreet
 from memonotify.errors import NotFound
+from memonotify.holding import Policy
 from memonotify.model import Branch, Decision, Event, EventState, Mode, Outcome
 from memonotify.rules.values import Rule, Ruleset
 
@@ -18,7 +19,7 @@ def conclusions(decisions: Iterable[Decision], messages: Sequence[Json], rules: 
     """Return what each rule that looked at an event concluded, in their order, each with its messages."""
     by_rule: dict[str, list[Json]] = {}
     for message in messages:
-        if message["branch"] in (Branch.NOTIFY, Branch.RESOLVED):
+        if message["branch"] in (Branch.NOTIFY, Branch.RESOLVED, Branch.ESCALATE):
             by_rule.setdefault(message["rule"], []).append(message)
     known = {rule.name: rule for rule in rules.rules} if rules is not None else {}
     entries = [
@@ -45,6 +46,7 @@ def _decision_json(decision: Decision, messages: list[Json], rule: Rule | None) 
         condition=falsehood.condition if falsehood is not None else "",
         values={name: discreet(value) for name, value in falsehood.values} if falsehood is not None else {},
         key=decision.key,
+        policy=decision.policy,
         rule=rule,
         messages=messages,
     )
@@ -62,6 +64,7 @@ def _entry(
     condition: str = "",
     values: Mapping[str, str] | None = None,
     key: str = "",
+    policy: Policy | None = None,
     rule: Rule | None = None,
     messages: Sequence[Json] = (),
 ) -> Json:
@@ -72,6 +75,7 @@ def _entry(
         "condition": condition,
         "values": dict(values or {}),
         "key": key,
+        "policy": str(policy) if policy is not None else None,
         "file": rule.file if rule is not None else None,
         "line": rule.line if rule is not None else None,
         "messages": list(messages),

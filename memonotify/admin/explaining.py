@@ -6,49 +6,35 @@ one rule's silences counted by reason. Reads only. `Operations` asks.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from typing import Any, Final, Protocol
 
 from memonotify.admin.conclusions import conclusions, no_rule, others, untraced
-from memonotify.admin.discreet import discreet
 from memonotify.admin.fetched import fetched
-from memonotify.admin.gist import gist, recipients
 from memonotify.admin.known import Known
-from memonotify.admin.records import attempt_json, delivery_json, event_json, moment_text
-from memonotify.admin.unspoken import unspoken
+from memonotify.admin.messages import Records as Messages
+from memonotify.admin.messages import messages_of, waiting_json
+from memonotify.admin.records import event_json, moment_text
+from memonotify.admin.unspoken import suppressed_by, unspoken
 from memonotify.admin.waits import wait_json
 from memonotify.errors import NotFound
-from memonotify.model import (
-    Attempt,
-    Branch,
-    Clock,
-    Decision,
-    Delivery,
-    DeliveryState,
-    Event,
-    EventState,
-    Node,
-    Severity,
-    Snapshot,
-    Wait,
-)
+from memonotify.holding import Policy
+from memonotify.model import Branch, Clock, Decision, Event, EventState, Node, Snapshot, Wait
 from memonotify.rules.values import Rule
 from memonotify.schedules import Schedule
 
 MAX_DECISIONS: Final = 20_000
 """How many decisions of a rule are counted, the newest; more would keep a reader of the store busy for too long."""
 
-_MAX_MESSAGES: Final = 100_000
 _NEAR: Final = 5
 _RECENT: Final = 500
 
 Json = dict[str, Any]
 
 
-class Records(Protocol):
-    """What is used of the store."""
+class Records(Messages, Protocol):
+    """What is used of the store, beside what an event's messages ask."""
 
     async def events(self, *, workspace: str | None = None, limit: int = 100) -> list[Event]: ...
     async def events_named(self, event_id: str, /, *, workspace: str | None = None, limit: int = 10) -> list[Event]: ...
@@ -60,10 +46,10 @@ class Records(Protocol):
     ) -> list[tuple[str, datetime, Decision]]: ...
     async def events_with_messages(self, rule: str, since: datetime, /) -> set[str]: ...
     async def schedules(self) -> list[Schedule]: ...
-    async def deliveries(
-        self, *, workspace: str | None = None, event_id: str | None = None, limit: int = 100
-    ) -> list[Delivery]: ...
-    async def tries(self, event: Event, /) -> list[Attempt]: ...
+    async def waiting_of_rule(
+        self, rule: str, /, *, workspace: str | None = None
+    ) -> dict[Policy, tuple[int, datetime]]: ...
+    async def told_of_rule(self, rule: str, since: datetime, /, *, workspace: str | None = None) -> tuple[int, int]: ...
     async def nodes(self) -> list[Node]: ...
 
 
@@ -79,7 +65,7 @@ async def explain_event(
     """
     event, elsewhere = await _the_event(store, event_id, workspace)
     decisions = await store.decisions(event)
-    messages = await _messages(store, event)
+    messages = await messages_of(store, event, known.rules)
     rules = conclusions(decisions, messages, known.rules)
     if rule is not None:
         rules = [entry for entry in rules if entry["rule"] == rule] or [untraced(rule, event, decisions, known.rules)]
@@ -129,31 +115,6 @@ async def _waiting(store: Records, known: Known, clock: Clock, event: Event) -> 
     return None if wait is None else wait_json(event, wait, known, await store.nodes(), clock.now())
 
 
-async def _messages(store: Records, event: Event) -> list[Json]:
-    """Return the event's messages in the order they were made, each with its tries."""
-    found = await store.deliveries(workspace=event.workspace, event_id=event.id, limit=_MAX_MESSAGES)
-    tries: dict[str, list[Attempt]] = {}
-    for attempt in await store.tries(event):
-        tries.setdefault(attempt.delivery_id, []).append(attempt)
-    found.sort(key=lambda delivery: (delivery.created_at, delivery.entry, delivery.id))
-    return [_message_json(delivery, tries.get(delivery.id, ())) for delivery in found]
-
-
-def _message_json(delivery: Delivery, tries: Sequence[Attempt]) -> Json:
-    numbers = {attempt.number for attempt in tries}
-    under_way = delivery.attempts if delivery.state is DeliveryState.SENDING else None
-    return delivery_json(delivery) | {
-        "detail": discreet(delivery.detail),
-        "to": recipients(delivery.payload),
-        "gist": gist(delivery.payload),
-        "severity": delivery.payload.get("severity", Severity.INFO),
-        "tries": [attempt_json(attempt) for attempt in tries],
-        # Counted when it was claimed, and never heard of again: the daemon ended in the middle of it.
-        "lost": [n for n in range(1, delivery.attempts + 1) if n not in numbers and n != under_way],
-        "under_way": under_way,
-    }
-
-
 async def explain_rule(store: Records, known: Known, name: str, *, since: datetime, workspace: str | None) -> Json:
     """Return how often a rule looked, spoke and stayed silent since a moment, its silences counted by reason.
 
@@ -167,6 +128,7 @@ async def explain_rule(store: Records, known: Known, name: str, *, since: dateti
         raise NotFound(no_rule(name, names, "and none of that name looked at an event since then"))
     with_messages = await store.events_with_messages(name, since)
     spoke, reasons = unspoken(decided, with_messages)
+    told, told_in = await store.told_of_rule(name, since, workspace=workspace)
     return {
         "rule": name,
         "since": moment_text(since),
@@ -177,6 +139,9 @@ async def explain_rule(store: Records, known: Known, name: str, *, since: dateti
         "severity": str(rule.severity) if rule is not None else None,
         "match": _match_json(rule) if rule is not None else None,
         "reasons": reasons,
+        "suppressed": suppressed_by(decided),
+        "waiting": waiting_json(await store.waiting_of_rule(name, workspace=workspace)),
+        "told": {"messages": told, "in": told_in},
         "is_due_by_clock": rule is not None and rule.report is not None,
         "schedules": [
             _schedule_json(schedule)

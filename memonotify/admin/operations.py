@@ -16,13 +16,16 @@ from memonotify import __version__
 from memonotify.admin.explaining import Records as Stories
 from memonotify.admin.explaining import explain_event, explain_rule
 from memonotify.admin.known import Known
+from memonotify.admin.messages import wait_json
 from memonotify.admin.records import attempt_json, delivery_json, event_json
 from memonotify.admin.records import moment_text as _moment
 from memonotify.admin.replaying import page_json
 from memonotify.admin.silences import SilenceOrder, demand_names, new_silence, silence_json
 from memonotify.errors import ControlError, StoreError
+from memonotify.holding import Policy, StateChange
 from memonotify.model import Attempt, Clock, Delivery, DeliveryState, Event, EventState, HeldBack, Node, Silence
 from memonotify.past import ReplayOrder, ReplayPage
+from memonotify.policies.once import gone_on
 from memonotify.store.numbers import ChannelNumbers, Counts, Seen, Space
 from memonotify.store.silences import Expired
 
@@ -67,6 +70,9 @@ class Records(Stories, Protocol):
         channel: str | None = None,
     ) -> list[str]: ...
     async def discard(self, ids: Sequence[str], /) -> list[str]: ...
+    async def send_held(self, ids: Sequence[str], changes: Sequence[StateChange] = (), /) -> list[str]: ...
+    async def policy_state(self, workspace: str, rule: str, policy: Policy, key: str, /) -> str | None: ...
+    async def next_moment(self) -> datetime | None: ...
     async def silences(self, *, active_at: datetime | None = None) -> list[Silence]: ...
     async def held_back(self, silence_ids: Sequence[str], /) -> dict[str, HeldBack]: ...
     async def add_silence(self, silence: Silence, /) -> bool: ...
@@ -160,7 +166,8 @@ class Operations:
             since=filters.since,
             limit=filters.limit,
         )
-        return [delivery_json(delivery) for delivery in found]
+        waits = await self._store.waits_of([one.id for one in found if one.state is DeliveryState.HELD])
+        return [delivery_json(one) | {"waits": wait_json(waits[one.id]) if one.id in waits else None} for one in found]
 
     async def delivery(self, delivery_id: str) -> Json | None:
         """Return one delivery with its message and every attempt, or None."""
@@ -168,7 +175,9 @@ class Operations:
         if found is None:
             return None
         attempts = await self._store.attempts(delivery_id)
+        held = (await self._store.waits_of([delivery_id])).get(delivery_id)
         return delivery_json(found) | {
+            "waits": None if held is None else wait_json(held),
             "payload": dict(found.payload),
             "tries": [attempt_json(attempt) for attempt in attempts],
         }
@@ -184,6 +193,44 @@ class Operations:
         """Give up dead letters: those named, or all (of a rule, of a channel). Return their ids."""
         chosen = await self._dead(rule, channel) if dead else list(ids)
         return await self._store.discard(chosen) if chosen else []
+
+    async def release(self, ids: Sequence[str], *, held: bool, rule: str | None, channel: str | None) -> list[str]:
+        """Send what waits at once, past the policies ahead: those named, or all (of a rule, of a channel).
+
+        All does not mean escalations: those are not late, and are sent by their ids alone. Return the ids.
+        """
+        chosen = await self._held(rule, channel) if held else list(ids)
+        changed = await self._store.send_held(chosen, await self._waits_ended(chosen)) if chosen else []
+        if self._daemon is not None and changed:
+            self._daemon.wake(list(self._channels))
+        return changed
+
+    async def _held(self, rule: str | None, channel: str | None) -> list[str]:
+        found = await self._store.deliveries(state=DeliveryState.HELD, rule=rule, channel=channel, limit=_MOST_AT_ONCE)
+        waits = await self._store.waits_of([delivery.id for delivery in found])
+        return [name for name, held in waits.items() if held.hold.policy is not Policy.ESCALATE]
+
+    async def _waits_ended(self, ids: Sequence[str]) -> list[StateChange]:
+        """Return what `once` remembers from now on of those that it holds: they are told, and no better event is."""
+        waits = await self._store.waits_of(ids)
+        by_once = [name for name, held in waits.items() if held.hold.policy is Policy.ONCE]
+        changes = {}
+        for one in await self._store.deliveries_named(by_once):
+            place = (one.workspace, one.rule, Policy.ONCE, waits[one.id].hold.key)
+            remembered = await self._store.policy_state(*place)
+            new = None if remembered is None else gone_on(remembered, is_told=True)
+            if new is not None:
+                workspace, rule, policy, key = place
+                changes[place] = StateChange(
+                    workspace=workspace,
+                    rule=rule,
+                    policy=policy,
+                    key=key,
+                    old=remembered,
+                    new=new,
+                    keeps_expiry=True,
+                )
+        return list(changes.values())
 
     async def replay(self, order: ReplayOrder) -> Json:
         """Evaluate a page of stored events again; say what is sent, and what stays and why."""
@@ -323,6 +370,8 @@ class Operations:
             "backlog": counts.backlog,
             "last_event_at": _moment(counts.last_event_at),
             "silences": len(silences),
+            "held": sum(row["held"] for row in channels),
+            "next_due_at": _moment(await self._store.next_moment()),
             "free_bytes": None if (space := self._store.space()) is None else space.free_bytes,
             "channels": channels,
             **known,
@@ -338,6 +387,7 @@ def _channel_json(numbers: ChannelNumbers | None) -> Json:
     by_state = numbers.by_state if numbers is not None else {}
     return {
         "pending": by_state.get(DeliveryState.PENDING, 0) + by_state.get(DeliveryState.SENDING, 0),
+        "held": by_state.get(DeliveryState.HELD, 0),
         "sent": by_state.get(DeliveryState.SENT, 0),
         "dead": by_state.get(DeliveryState.DEAD, 0),
         "last_sent_at": _moment(numbers.last_sent_at) if numbers is not None else None,

@@ -50,6 +50,7 @@ def delivery_json(delivery: Delivery) -> Json:
         "identity": delivery.identity,
         "replay": delivery.replay or None,
         "silence": delivery.silence or None,
+        "told_in": delivery.told_in or None,
     }
 
 

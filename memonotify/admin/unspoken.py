@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +11,7 @@ from typing import Any
 from memonotify.admin.conclusions import SILENT
 from memonotify.admin.discreet import discreet
 from memonotify.admin.records import moment_text
+from memonotify.holding import Policy
 from memonotify.model import Decision, Outcome
 
 Json = dict[str, Any]
@@ -20,6 +22,7 @@ class _Case:
     """Why a rule did not speak, how often, and the newest case of it."""
 
     outcome: Outcome
+    policy: str | None
     reason: str
     event_id: str
     at: datetime
@@ -46,7 +49,14 @@ def unspoken(decided: Sequence[Decided], with_messages: Container[str]) -> tuple
         case = found.get((decision.outcome, reason))
         if case is None:
             values = _values(decision)
-            case = _Case(outcome=decision.outcome, reason=reason, event_id=event_id, at=at, values=values)
+            case = _Case(
+                outcome=decision.outcome,
+                policy=None if decision.policy is None else str(decision.policy),
+                reason=reason,
+                event_id=event_id,
+                at=at,
+                values=values,
+            )
             found[decision.outcome, reason] = case
         case.count += 1
     return spoke, [_case_json(one) for one in sorted(found.values(), key=lambda one: (-one.count, one.reason))]
@@ -62,12 +72,25 @@ def _reason(decision: Decision) -> str:
         return "none of its messages was due"
     if decision.outcome is Outcome.NOT_MATCHED and decision.falsehood is not None:
         return f"{decision.falsehood.condition} is false"
-    return discreet(decision.detail)
+    # Of these, each event has a moment of its own, which would keep what is one reason apart.
+    detail = decision.detail
+    return discreet(detail.partition(",")[0] if decision.policy in (Policy.ONCE, Policy.QUIET) else detail)
+
+
+def suppressed_by(decided: Sequence[Decided]) -> dict[str, int]:
+    """Count the events for which a policy suppressed what the rule would have said, by policy, the most first."""
+    counts = Counter(
+        str(decision.policy)
+        for _, _, decision in decided
+        if decision.outcome is Outcome.SUPPRESSED and decision.policy is not None
+    )
+    return dict(counts.most_common())
 
 
 def _case_json(case: _Case) -> Json:
     return {
         "outcome": str(case.outcome),
+        "policy": case.policy,
         "reason": case.reason,
         "count": case.count,
         "latest_event_id": case.event_id,

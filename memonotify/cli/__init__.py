@@ -25,6 +25,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "deliveries": ("lists:deliveries", "List deliveries, newest first."),
     "retry": ("changes:retry", "Send dead letters again."),
     "discard": ("changes:discard", "Give dead letters up."),
+    "release": ("changes:release", "Send what waits now, past the policies ahead."),
     "replay": ("replay:replay", "Evaluate stored events again, and send what was not sent."),
     "silence": ("silence:silence", "Hold back what matches for a while."),
     "channel": ("channel:channel", "List the channels, or send a test message."),

@@ -65,6 +65,7 @@ def backtest(
     backtest = _prepared(loaded, files, rule, examples)
     selection = Selection(since=since, until=until)
     events, is_whole = asyncio.run(_run(loaded.config.config.store, selection, backtest))
+    backtest.finish(datetime.now(UTC) if is_whole else None)
     if not is_whole:
         done = backtest.events + backtest.unevaluated
         click.echo(f"Ended early: after {done:,} of {events:,} events. This is what there is so far.", err=True)
@@ -78,6 +79,7 @@ def backtest(
 
 def _prepared(loaded: Loaded, files: tuple[Path, ...], rule: str | None, examples: int) -> Backtest:
     from memonotify.engine.backtest import Backtest
+    from memonotify.policies.hours import hours_of
     from memonotify.rules.elsewhere import names_elsewhere
     from memonotify.rules.values import Ruleset
 
@@ -94,6 +96,7 @@ def _prepared(loaded: Loaded, files: tuple[Path, ...], rule: str | None, example
         resource_types=config.resource_types,
         with_api=frozenset(workspace.name for workspace in config.workspaces if workspace.api is not None),
         examples=examples,
+        hours=hours_of(config),
     )
 
 

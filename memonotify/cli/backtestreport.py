@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import click
 
+from memonotify.admin.records import moment_text
 from memonotify.cli.tables import print_rows
 from memonotify.engine.backtest import Backtest, Example, Kind, Report
 from memonotify.engine.contrast import Change
@@ -31,6 +32,10 @@ def rows(backtest: Backtest) -> list[dict[str, Any]]:
             **{str(kind): report.kinds[kind] for kind in Kind},
             "undecided": report.undecided.total(),
             "unknown": dict(report.undecided),
+            "together": report.together,
+            "gathered": report.gathered,
+            "waiting": report.waiting,
+            "kept_back": {str(policy): number for policy, number in report.kept_back.most_common()},
             "textless": report.textless,
             "suppressed": report.suppressed,
             "failed": report.failed,
@@ -38,6 +43,9 @@ def rows(backtest: Backtest) -> list[dict[str, Any]]:
             "plain": report.plain,
             "render_error": report.first_render_error,
             "examples": [_example(each) for kind in Kind for each in report.examples.get(kind, ())],
+            "tellings": [
+                {"at": moment_text(each.at), "channel": each.channel, "events": each.events} for each in report.tellings
+            ],
         }
         for report in backtest.reports
     ]
@@ -62,6 +70,7 @@ def print_report(backtest: Backtest, ruleset: Ruleset, *, since: datetime, until
     print_rows(told, _COLUMNS, empty="There are no rules.")
     for report in backtest.reports:
         _print_examples(report)
+        _print_tellings(report)
     notes = [note for report in backtest.reports for note in _notes(report)]
     notes += [*_of_rules(ruleset, backtest), *_left_out(backtest)]
     if notes:
@@ -94,6 +103,15 @@ def _print_examples(report: Report) -> None:
                 _print_changes(each.changes)
 
 
+def _print_tellings(report: Report) -> None:
+    if not report.together:
+        return
+    name, more = click.style(report.rule, bold=True), report.together - len(report.tellings)
+    click.echo(f"\n{name}: told together" + (f", {more:,} more" if more else ""))
+    for each in report.tellings:
+        click.echo(f"  {_day(each.at)}  {each.channel}: one message for {each.events:,} events")
+
+
 def _print_changes(changes: tuple[Change, ...]) -> None:
     for change in changes[:_MOST_CHANGES]:
         click.echo(f"      {change.field}")
@@ -118,6 +136,16 @@ def _notes(report: Report) -> Iterable[str]:
     if report.plain:
         number = _count(report.plain, "message")
         yield f"{number} of rule {report.rule} would go in the plain form: {report.first_render_error}"
+    if report.together:
+        yield (
+            f"of {_count(report.sends, 'message')} of rule {report.rule}, {report.together:,} would tell of "
+            f"{_count(report.gathered, 'event')} together; compared is what is told of each event"
+        )
+    if report.kept_back:
+        by = ", ".join(f"{number:,} by {policy}" for policy, number in report.kept_back.most_common())
+        yield f"rule {report.rule} would keep back: {by}"
+    if report.waiting:
+        yield f"{_count(report.waiting, 'message')} of rule {report.rule} would still wait now: not compared"
     if report.suppressed:
         yield f"rule {report.rule} is in the shadow: it makes {_count(report.suppressed, 'message')} and sends none"
 
@@ -128,6 +156,8 @@ def _of_rules(ruleset: Ruleset, backtest: Backtest) -> Iterable[str]:
     for rule in rules:
         if rule.mode is Mode.OFF:
             yield f"rule {rule.name} is off"
+        if rule.escalate:
+            yield f"escalations of rule {rule.name} are not counted"
 
 
 def _left_out(backtest: Backtest) -> Iterable[str]:

@@ -44,6 +44,7 @@ def _print(found: dict[str, Any]) -> None:
     _heading("Rules that never spoke", found["rules"])
     for row in found["rules"]:
         told = [row[name] for name, usual in (("mode", "live"), ("severity", "info")) if row[name] != usual]
+        told += row["policies"]
         remark = f" ({', '.join(told)})" if told else ""
         click.echo(f"  {row['rule']}{remark}  {row['file']}:{row['line']}")
     _heading("Channels that never delivered", found["channels"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ def events(
 @json_option
 @click.option(
     "--state",
-    type=click.Choice(["pending", "sending", "sent", "dead", "held", "suppressed", "discarded"]),
+    type=click.Choice(["pending", "sending", "sent", "dead", "held", "told", "suppressed", "discarded"]),
     help="Only those in this state.",
 )
 @click.option("--rule", metavar="NAME", help="Only those of this rule.")
@@ -92,8 +93,24 @@ def deliveries(
     if as_json:
         print_json(rows)
         return
-    columns = ("created_at", "rule", "channel", "state", "attempts", "reason", "id")
-    print_rows(rows, columns, empty="There are no such deliveries.")
+    print_rows([_waiting(row) for row in rows], _columns(rows), empty="There are no such deliveries.")
+
+
+def _waiting(row: dict[str, Any]) -> dict[str, Any]:
+    waits = row.get("waits") or {}
+    return row | {"waits_for": waits.get("policy"), "until_at": waits.get("until")}
+
+
+def _columns(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the columns of a list of deliveries: of waiting and of being told, where some wait or were told."""
+    columns = ["created_at", "rule", "channel", "state"]
+    if any(row["state"] not in ("held", "told", "suppressed") for row in rows):
+        columns += ["attempts", "reason"]
+    if any(row.get("waits") for row in rows):
+        columns += ["waits_for", "until_at"]
+    if any(row.get("told_in") for row in rows):
+        columns.append("told_in")
+    return [*columns, "id"]
 
 
 def _list(config_path: Path | None, what: str, filters: dict[str, Any]) -> Any:

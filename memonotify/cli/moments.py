@@ -5,9 +5,13 @@ In: moments as the API writes them. Out: the time alone on the day that a story 
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
+
+_UTC: Final = re.compile(r"\d{4}-\d\d-\d\d(?: \d\d:\d\d:\d\d UTC|T\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00))")
+"""A moment as memonotify writes it into a sentence that is kept."""
 
 _STEPS: Final = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
@@ -27,6 +31,10 @@ class Moments:
         """Return the time, with its date where that is another."""
         local = self._local(text)
         return f"{local:%H:%M:%S}" if local.date() == self._day else f"{local:%Y-%m-%d %H:%M:%S}"
+
+    def within(self, sentence: str) -> str:
+        """Return a sentence of ours with the moments in it, written in UTC, as `at` gives them."""
+        return _UTC.sub(lambda found: self.at(found[0].replace(" UTC", "+00:00")), sentence)
 
     def _local(self, text: str) -> datetime:
         return datetime.fromisoformat(text).astimezone(self._zone)

@@ -52,6 +52,30 @@ class NoStore:
         """Return nothing."""
         return []
 
+    async def deliveries_named(self, _ids: Any) -> list[Any]:
+        """Return nothing."""
+        return []
+
+    async def waits_of(self, _ids: Any) -> dict[str, Any]:
+        """Return nothing."""
+        return {}
+
+    async def told_events(self, _ids: Any) -> dict[str, Any]:
+        """Return nothing."""
+        return {}
+
+    async def waiting_of_rule(self, _rule: str, **_filters: Any) -> dict[Any, Any]:
+        """Return nothing."""
+        return {}
+
+    async def told_of_rule(self, _rule: str, _since: Any, **_filters: Any) -> tuple[int, int]:
+        """Return that there is nothing."""
+        return 0, 0
+
+    async def silence(self, _silence_id: str) -> None:
+        """Return nothing."""
+        return
+
     async def delivery(self, _delivery_id: str) -> None:
         """Return nothing."""
         return
@@ -67,6 +91,18 @@ class NoStore:
     async def discard(self, _ids: Any) -> list[str]:
         """Change nothing."""
         return []
+
+    async def send_held(self, _ids: Any, _changes: Any = ()) -> list[str]:
+        """Change nothing."""
+        return []
+
+    async def policy_state(self, _workspace: str, _rule: str, _policy: Any, _key: str) -> None:
+        """Return nothing."""
+        return
+
+    async def next_moment(self) -> None:
+        """Return None: nothing waits."""
+        return
 
     async def silences(self, **_filters: Any) -> list[Any]:
         """Return nothing."""

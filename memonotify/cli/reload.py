@@ -44,8 +44,9 @@ def _print(answer: Mapping[str, Any]) -> None:
     width = max((len(rule["rule"]) for _, rule in rows), default=0)
     for word, rule in rows:
         place = f"{_shown(folder, rule['file'])}:{rule['line']}"
-        severity = "" if rule["severity"] == "info" else f" ({rule['severity']})"
-        click.echo(f"{click.style(f'{word:<7}', fg=_COLOURS[word])}  {rule['rule']:<{width}}  {place}{severity}")
+        told = [*([] if rule["severity"] == "info" else [rule["severity"]]), *rule["policies"]]
+        remark = f" ({', '.join(told)})" if told else ""
+        click.echo(f"{click.style(f'{word:<7}', fg=_COLOURS[word])}  {rule['rule']:<{width}}  {place}{remark}")
     for problem in answer["problems"]:
         place = f"{_shown(folder, problem['file'])}:{problem['line']}:{problem['column']}"
         hint = f" ({problem['hint']})" if problem["hint"] else ""

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from memonotify.cli.daemon import Reach
+from memonotify.cli.moments import Moments
 from memonotify.cli.options import config_option, example, json_option, load_config_only
 from memonotify.cli.tables import print_json, print_rows
 
@@ -25,12 +26,12 @@ def status(config_path: Path | None, as_json: bool) -> None:
     if as_json:
         print_json(data)
     else:
-        _print(data)
+        _print(data, config.timezone)
     if not data["well"]:
         raise click.exceptions.Exit(1)
 
 
-def _print(data: dict[str, Any]) -> None:
+def _print(data: dict[str, Any], timezone: str) -> None:
     if data["well"]:
         click.secho("All is well.", fg="green", bold=True)
     else:
@@ -46,8 +47,12 @@ def _print(data: dict[str, Any]) -> None:
             click.echo(f"Bank        {workspace['name']}: clock {workspace['clock_offset_s']:+.1f} s")
     click.echo(f"Backlog     {data['backlog']}")
     click.echo(f"Last event  {data['last_event_at'] or 'none yet'}")
+    if data["held"]:
+        at = data["next_due_at"]
+        next_at = f", the next goes on {Moments(timezone, at).full(at)} ({timezone})" if at else ""
+        click.echo(f"Waiting     {data['held']} held by policies{next_at}: memonotify deliveries --state held")
     if data["silences"]:
         click.echo(f"Silences    {data['silences']} in force: memonotify silence list")
     click.echo("")
-    columns = ("name", "type", "breaker", "pending", "sent", "dead", "last_sent_at", "last_reason")
+    columns = ("name", "type", "breaker", "pending", "held", "sent", "dead", "last_sent_at", "last_reason")
     print_rows(data["channels"], columns, empty="The configuration has no channels.")

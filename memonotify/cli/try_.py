@@ -6,7 +6,7 @@ import asyncio
 import json
 import random
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,14 +15,16 @@ import click
 
 from memonotify.cli.options import Loaded, config_option, example, json_option, load_all
 from memonotify.cli.tables import print_json
-from memonotify.errors import MemonotifyError, SendError
+from memonotify.errors import MemonotifyError, SendError, StoreError
 
 if TYPE_CHECKING:
+    from memonotify.config.values import Config
     from memonotify.engine.decide import Given, Lookup
     from memonotify.engine.enclosing import Proof
     from memonotify.engine.inquiry import Inquiry
-    from memonotify.engine.preview import Preview, RulePreview
-    from memonotify.model import Event, NewDelivery
+    from memonotify.engine.preview import Preview
+    from memonotify.holding import Policy
+    from memonotify.model import Event, NewDelivery, Silence
     from memonotify.rules.values import Rule
 
 
@@ -56,9 +58,12 @@ def try_(
     """Show what the event in EVENT.json would send, rendered, and why each rule does or does not fire.
 
     EVENT.json is an event as the bank posts it (- reads it from standard input). Where a rule needs the resource, the
-    bank is asked for it, unless --resource brings it. A rule with `fire: on_change` is shown as for a key that is new.
+    bank is asked for it, unless --resource brings it. A rule that remembers is shown as for a key that is new; silences
+    are those in force now. With --send, messages that would wait go at once, and those that follow later are not sent.
     The proof that a mail attaches is fetched with --send, or where the bank is asked anyway.
     """
+    from memonotify.cli.trytext import preview_json, print_preview
+
     loaded = load_all(config_path, resolve=False)
     event = _event(event_file, loaded, workspace)
     given = {"resource": _read(resource_file)} if resource_file is not None else {}
@@ -68,10 +73,10 @@ def try_(
         loaded = load_all(config_path, resolve=True)
     shown, files = asyncio.run(_preview(loaded, event, given, asks=asks))
     if as_json:
-        print_json(_json(shown))
+        print_json(preview_json(shown))
     else:
-        _print(shown)
-    if send and not asyncio.run(send_all(loaded, shown.messages, files)):
+        print_preview(shown, timezone=loaded.config.config.timezone)
+    if send and not asyncio.run(send_all(loaded, _goes(shown.messages), files)):
         raise click.exceptions.Exit(1)
 
 
@@ -145,6 +150,7 @@ async def _preview(
     from memonotify.engine.preview import preview
     from memonotify.memobank.client import BankClient
     from memonotify.metrics import Metrics
+    from memonotify.policies.hours import hours_of
 
     clock = SystemClock()
     config = loaded.config.config
@@ -162,7 +168,17 @@ async def _preview(
         )
         resource = Given(value=given["resource"]) if "resource" in given else None
         answers = _Answers(inquiry, given, asks=asks)
-        shown = await preview(event, loaded.rules.ruleset, answers=answers, at=clock.now(), resource=resource)
+        silences, note = await _silences(config, clock.now())
+        shown = await preview(
+            event,
+            loaded.rules.ruleset,
+            answers=answers,
+            at=clock.now(),
+            memory=_Standing(silences),
+            resource=resource,
+            hours=hours_of(config),
+            notes=(note,) if note else (),
+        )
         return shown, {document.path: document.content for document in inquiry.documents}
     finally:
         if bank is not None:
@@ -194,67 +210,47 @@ class _Answers:
         return await self._inquiry.proof(proof) if self._asks else Given(value=Enclosure())
 
 
-def _json(shown: Preview) -> list[dict[str, Any]]:
-    return [
-        {
-            "rule": rule.rule,
-            "outcome": str(rule.outcome) if rule.outcome is not None else None,
-            "why": rule.why,
-            "values": dict(rule.values),
-            "messages": [
-                {"channel": one.notification.channel, "payload": dict(one.notification.payload)}
-                for one in rule.messages
-            ],
-        }
-        for rule in shown.rules
-    ]
+class _Standing:
+    """The silences that the store has, and no other memory: each rule is shown as for a key that is new."""
+
+    def __init__(self, silences: Sequence[Silence]) -> None:
+        self._silences = silences
+
+    async def policy_state(self, _workspace: str, _rule: str, _policy: Policy, _key: str) -> str | None:
+        return None
+
+    async def active_silences(self, _at: datetime) -> Sequence[Silence]:
+        return self._silences
 
 
-def _print(shown: Preview) -> None:
-    event = shown.event
-    click.echo(f"{event.event_type} of {event.resource_type} {event.resource_id} in {event.workspace}")
-    if shown.note:
-        click.secho(f"Note: {shown.note}", fg="yellow")
-    for rule in shown.rules:
-        _print_rule(rule)
-    count = len(shown.messages)
-    click.echo(f"\n{count} message{'s' if count != 1 else ''} would be sent.")
+async def _silences(config: Config, now: datetime) -> tuple[Sequence[Silence], str]:
+    """Return the silences in force, and a note where the store cannot tell them; none where there is no store yet."""
+    from memonotify import logs
+    from memonotify.clock import SystemClock
+    from memonotify.store.store import Store
+
+    # What the store would log, the note says.
+    logs.configure("critical")
+    try:
+        store = Store(config.store, clock=SystemClock())
+        if not store.exists():
+            return (), ""
+        await store.open(read_only=True)
+        try:
+            return await store.silences(active_at=now), ""
+        finally:
+            await store.close()
+    except StoreError as error:
+        return (), f"the silences in force are not known: {error}"
 
 
-def _print_rule(rule: RulePreview) -> None:
-    fires = bool(rule.messages)
-    mark = click.style("fires ", fg="green", bold=True) if fires else click.style("silent", dim=True)
-    click.echo(f"\n{mark}  {rule.rule}" + (f": {rule.why}" if rule.why else ""))
-    if rule.outcome is not None and rule.condition:
-        click.echo(f"        when {rule.condition}")
-        for name, value in rule.values.items():
-            click.echo(f"             {name} = {json.dumps(value, ensure_ascii=False, default=str)}")
-    for message in rule.messages:
-        _print_message(message)
+def _goes(messages: tuple[NewDelivery, ...]) -> tuple[NewDelivery, ...]:
+    """Return the messages that are sent, now or when their wait is over; what follows later depends on what happens."""
+    from memonotify.model import Branch, DeliveryState
 
-
-def _print_message(message: NewDelivery) -> None:
-    notification = message.notification
-    click.echo(f"        → {click.style(notification.channel, bold=True)}")
-    if notification.render_error:
-        click.secho(f"          plain form, because: {notification.render_error}", fg="red")
-    for name, value in notification.payload.items():
-        if name == "html":
-            click.echo(f"          html: {len(value)} characters")
-            continue
-        if name == "attach":
-            for file in value:
-                click.echo(f"          attach: {file['name']} ({_size(file['size'])})")
-            continue
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        lines = text.rstrip().split("\n")
-        click.echo(f"          {name}: {lines[0]}")
-        for line in lines[1:]:
-            click.echo(f"            {line}")
-
-
-def _size(size: int | None) -> str:
-    return "not fetched without --send" if size is None else f"{size} bytes"
+    return tuple(
+        one for one in messages if one.state is not DeliveryState.SUPPRESSED and one.branch is not Branch.ESCALATE
+    )
 
 
 async def send_all(loaded: Loaded, messages: tuple[NewDelivery, ...], files: Mapping[str, bytes]) -> bool:

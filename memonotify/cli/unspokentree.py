@@ -5,7 +5,7 @@ In: the counts as the API gives them. Out: a Node to print.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from memonotify.cli.moments import Moments
@@ -38,8 +38,30 @@ def rule_tree(counts: Json, *, timezone: str) -> Node:
         lines.append(Node(f"no event since then is one that it looks at{_match(counts['match'])}"))
     else:
         lines.append(Node(f"it looked at {_events(looked)} and spoke for {spoke}", (), "green" if spoke else ""))
-    lines += [_reason(one, moments) for one in counts["reasons"]]
+    lines += [*_policies(counts, moments), *(_reason(one, moments) for one in counts["reasons"])]
     return Node(f"rule {counts['rule']}", tuple(lines), "bold")
+
+
+def _policies(counts: Json, moments: Moments) -> Iterator[Node]:
+    """What its policies do with its messages: those that wait now, those told in others, those kept back."""
+    waiting, told, suppressed = counts["waiting"], counts["told"], counts["suppressed"]
+    if waiting:
+        count = sum(one["count"] for one in waiting)
+        by = tuple(
+            Node(f"{one['count']} by {one['policy']}, the first until {moments.full(one['first_at'])}")
+            for one in waiting
+        )
+        yield Node(f"{_messages(count)} wait{'s' if count == 1 else ''} now", by, "yellow")
+    if told["messages"]:
+        were = "was" if told["messages"] == 1 else "were"
+        yield Node(f"{_messages(told['messages'])} {were} told in {told['in']} other{'s' if told['in'] != 1 else ''}")
+    if suppressed:
+        by_policy = ", ".join(f"{count} by {policy}" for policy, count in suppressed.items())
+        yield Node(f"kept back for {_events(sum(suppressed.values()))}: {by_policy}", (), "yellow")
+
+
+def _messages(count: int) -> str:
+    return f"{count} message{'s' if count != 1 else ''}"
 
 
 def _schedule(one: Json, moments: Moments) -> Node:

@@ -198,7 +198,7 @@ def rule_node(one: Json, moments: Moments, telling: Telling) -> Node:
     if outcome == "failed":
         return Node(f"{name} failed: {why}", below, "red")
     if outcome == "suppressed":
-        return Node(f"{name} would have spoken, suppressed by {why}", below, "yellow")
+        return Node(f"{name} would have spoken, suppressed by {moments.within(why)}", below, "yellow")
     if outcome is None:
         return Node(f"{name} silent: {why}", below, "dim")
     return Node(f"{name} silent: {_why_silent(one, in_full=bool(telling.about))}", below, "dim")

@@ -2,10 +2,13 @@
 
 In: rules, and one event's past after another, in order of arrival. Out: a Report for each rule. The deciding is the
 daemon's own (`decide`); the store's snapshots answer in the bank's place, and what was not kept is said to be unknown.
-Rules with a memory keep it here alone; a key begins with what the rule remembered of it then, where it did.
-`memonotify backtest` calls.
+Rules with a memory keep it here alone; a key begins with what the rule remembered of it then, where it did. What
+policies hold waits in memory (`simulated`), and no silence is in force. `memonotify backtest` calls.
 
-What is kept grows with the rules, the keys and the examples, not with the events.
+Compared is what is told of each event, alone or in one message with others: that is the same question then and now,
+also where a rule gathers now and did not then. `sends` counts messages. Escalations are left out on both sides.
+
+What is kept grows with the rules, the keys, the examples and what waits, not with the events.
 """
 
 from __future__ import annotations
@@ -17,15 +20,18 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
-from memonotify.engine.asks import Given, Lookup, Remembered
+from memonotify.engine.asks import Given, Lookup, QuietUntil, Remembered, Silences
 from memonotify.engine.contrast import Change, changes, headline
 from memonotify.engine.decide import decide
 from memonotify.engine.enclosing import Enclosure, Proof
+from memonotify.engine.evaluate import Hours
 from memonotify.engine.inquiry import RESOURCE_NAME, lookup_name
 from memonotify.engine.lineup import Met, lined_up
 from memonotify.engine.recall import Recall, decides_by, remembered_then, remembers
+from memonotify.engine.simulated import Memory, Message, Simulation, Telling
+from memonotify.engine.stages import Passage
 from memonotify.holding import Policy
-from memonotify.model import Branch, Decision, Delivery, DeliveryState, EventState, Outcome
+from memonotify.model import Branch, Decision, Delivery, DeliveryState, EventState, NewDelivery, Outcome
 from memonotify.past import Extent, Past, Selection
 from memonotify.rules.values import Rule, Ruleset
 
@@ -82,8 +88,10 @@ class Example:
 class Report:
     """What one rule would have done.
 
-    `sends` counts its messages, and `kinds` how they and those of then compare. `textless` are those among them whose
-    text is not known, so that it was not compared. `events` are those that its `match` fits, `undecided` those of them
+    `sends` counts the messages that go out, and `kinds` how what is told of events compares to then. `together` are the
+    messages among them that tell of several events, and `gathered` these events, with `tellings` as examples; `waiting`
+    those that still wait at the end. `kept_back` counts what policies suppressed. `textless` are those whose text is
+    not known, so that it was not compared. `events` are those that its `match` fits, `undecided` those of them
     that could not be decided, by what was not kept; `failed` those whose condition failed, with what the first said.
     `suppressed` are messages of a rule in the shadow, `plain` such as failed to render.
     """
@@ -92,6 +100,11 @@ class Report:
     is_ours: bool
     events: int = 0
     sends: int = 0
+    together: int = 0
+    gathered: int = 0
+    tellings: list[Telling] = field(default_factory=list)
+    waiting: int = 0
+    kept_back: Counter[Policy] = field(default_factory=Counter)
     kinds: Counter[Kind] = field(default_factory=Counter)
     textless: int = 0
     undecided: Counter[str] = field(default_factory=Counter)
@@ -111,6 +124,26 @@ class _Unkept(Exception):  # noqa: N818 - it never leaves this module
 class _Decided:
     decision: Decision
     is_textless: bool
+    resource: Any
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Due:
+    """One message of a rule for one event, until it is known what becomes of it."""
+
+    backtest: Backtest
+    report: Report
+    past: Past
+    met: Met
+    decided: _Decided
+
+    def told(self) -> None:
+        self.backtest.count(self.report, self.past, self.met, self.decided)
+
+    def dropped(self, policy: Policy) -> None:
+        self.report.kept_back[policy] += 1
+        self.backtest.gone(self.past, (self.met.then,) if self.met.then else ())
 
 
 class Backtest:
@@ -122,6 +155,7 @@ class Backtest:
         resource_types: paths of the configuration's own resource types.
         with_api: the workspaces whose bank is asked.
         examples: how many are kept for each rule and kind.
+        hours: the quiet hours of the configuration, by name.
     """
 
     def __init__(
@@ -132,14 +166,16 @@ class Backtest:
         resource_types: Mapping[str, str],
         with_api: frozenset[str],
         examples: int,
+        hours: Mapping[str, Hours] | None = None,
     ) -> None:
         self._ruleset = ruleset
         self._concerns = concerns
         self._resource_types = resource_types
         self._with_api = with_api
         self._examples = examples
-        self._decides_by = {rule.name: decides_by(rule) for rule in ruleset.rules}
-        self._memory: dict[tuple[str, str, Policy, str], str] = {}
+        self._decides_by = {rule.name: decides_by(rule, with_stages=True) for rule in ruleset.rules}
+        self._memory: Memory = {}
+        self._simulation = Simulation(self._memory, hours or {})
         # A report is due by the clock: nothing of it can be told from events.
         ours = (rule.name for rule in ruleset.rules if rule.report is None)
         self._reports = {name: Report(rule=name, is_ours=True) for name in ours}
@@ -163,6 +199,8 @@ class Backtest:
             self.unevaluated += 1
             return
         self.events += 1
+        self._note_tellings(self._simulation.until(event.evaluated_at or event.received_at))
+        # A message that tells others is not one of its own: what it says of each event is compared with that event.
         tellers = {old.told_in for old in past.deliveries}
         then = [old for old in past.deliveries if _was_sent(old) and old.id not in tellers and self._concerns(old.rule)]
         recall = Recall(past, resource_types=self._resource_types, with_api=self._with_api)
@@ -177,7 +215,24 @@ class Backtest:
                 report.undecided[str(unkept)] += 1
             else:
                 self._compare(report, past, of_rule, decided)
-        self._gone(past, _grouped(then))
+        self.gone(past, _grouped(then))
+
+    def finish(self, now: datetime | None) -> None:
+        """Let time pass until `now`, the present moment, and count what still waits then; None: no time passes."""
+        if now is not None:
+            self._note_tellings(self._simulation.until(now))
+        for message in self._simulation.waiting:
+            self._reports[message.passage.name].waiting += len(message.dues)
+
+    def _note_tellings(self, tellings: Iterable[Telling]) -> None:
+        for telling in tellings:
+            report = self._reports[telling.rule]
+            report.sends += 1
+            if telling.events > 1:
+                report.together += 1
+                report.gathered += telling.events
+                if len(report.tellings) < self._examples:
+                    report.tellings.append(telling)
 
     def _decide(self, rule: Rule, past: Past, recall: Recall) -> _Decided:
         event, needed = past.event, self._decides_by[rule.name]
@@ -188,17 +243,21 @@ class Backtest:
             is_textless = kept is None
             resource = kept or _without(RESOURCE_NAME, is_needed=_RESOURCE in needed)
         at = event.evaluated_at or event.received_at
-        deciding = decide(rule, event=event, resource=resource, at=at, at_once=True)
+        deciding = decide(rule, event=event, resource=resource, at=at)
         answer: Any = None
         while True:
             try:
                 ask = deciding.send(answer)
             except StopIteration as stop:
                 decision: Decision = stop.value
-                self._remember(decision)
-                return _Decided(decision=decision, is_textless=is_textless)
+                self._simulation.remember(decision.changes)
+                return _Decided(decision=decision, is_textless=is_textless, resource=resource.value, at=at)
             if isinstance(ask, Remembered):
                 answer = self._remembered(rule, past, ask)
+            elif isinstance(ask, QuietUntil):
+                answer = self._simulation.quiet_until(ask, at)
+            elif isinstance(ask, Silences):
+                answer = ()
             elif isinstance(ask, Proof):
                 # That a mail carries a file does not decide whether it goes.
                 answer = recall.proof(ask) or Given(value=Enclosure())
@@ -216,25 +275,59 @@ class Backtest:
             self._memory[place] = then
         return self._memory[place]
 
-    def _remember(self, decision: Decision) -> None:
-        for change in decision.changes:
-            self._memory[change.workspace, change.rule, change.policy, change.key] = change.new
-
     def _compare(self, report: Report, past: Past, then: list[Delivery], decided: _Decided) -> None:
         decision = decided.decision
         if decision.outcome is Outcome.FAILED:
             report.failed += 1
             report.first_failure = report.first_failure or decision.detail
-        if decision.outcome is Outcome.SUPPRESSED:
-            report.suppressed += len(decision.deliveries)
-        lineup = lined_up(then, decision.deliveries if decision.outcome is Outcome.MATCHED else ())
+        due = self._due(report, decision)
+        if decision.overtaken is not None:
+            self._simulation.overtake(decision.overtaken)
+        lineup = lined_up(then, due)
         for met in lineup.met:
-            self._count(report, past, met, decided)
-        self._gone(past, lineup.gone)
+            message = Message(
+                passage=self._passage(met.now, past, decided),
+                dues=(_Due(backtest=self, report=report, past=past, met=met, decided=decided),),
+            )
+            self._note_tellings(self._simulation.put(message, met.now.hold, decided.at))
+        self.gone(past, lineup.gone)
 
-    def _count(self, report: Report, past: Past, met: Met, decided: _Decided) -> None:
+    def _due(self, report: Report, decision: Decision) -> list[NewDelivery]:
+        """Return the messages that are told, now or later, and count those that a policy suppresses."""
+        if decision.outcome is Outcome.SUPPRESSED:
+            if decision.policy in (None, Policy.MODE):
+                report.suppressed += len(decision.deliveries)
+            else:
+                report.kept_back[decision.policy] += max(len(decision.deliveries), 1)
+            return []
+        if decision.outcome is not Outcome.MATCHED:
+            return []
+        made = [new for new in decision.deliveries if new.branch is not Branch.ESCALATE]
+        due = [new for new in made if new.state is not DeliveryState.SUPPRESSED]
+        if len(due) < len(made):
+            # Without silences, nothing else suppresses some of a rule's messages.
+            report.kept_back[Policy.QUIET] += len(made) - len(due)
+        return due
+
+    def _passage(self, new: NewDelivery, past: Past, decided: _Decided) -> Passage:
+        rule = self._ruleset.rule(new.rule)
+        assert rule is not None  # noqa: S101 - it was decided just now; this tells the type checker
+        return Passage(
+            name=rule.name,
+            rule=rule,
+            branch=new.branch,
+            entry=new.entry,
+            channel=new.notification.channel,
+            workspace=new.workspace,
+            event=past.event.body,
+            resource=decided.resource,
+            at=decided.at,
+            keys={} if new.hold is None else new.hold.keys,
+        )
+
+    def count(self, report: Report, past: Past, met: Met, decided: _Decided) -> None:
+        """Count one message of one event that is told, and how it compares to then."""
         notification = met.now.notification
-        report.sends += 1
         report.textless += decided.is_textless
         if notification.render_error and not decided.is_textless:
             report.plain += 1
@@ -247,7 +340,8 @@ class Backtest:
         line = "" if decided.is_textless else headline(notification.payload)
         self._note(report, kind, past, notification.channel, line, differences)
 
-    def _gone(self, past: Past, gone: Iterable[tuple[Delivery, ...]]) -> None:
+    def gone(self, past: Past, gone: Iterable[tuple[Delivery, ...]]) -> None:
+        """Count what was told of an event then, and is not now."""
         for group in gone:
             old = _original(group)
             report = self._reports.setdefault(old.rule, Report(rule=old.rule, is_ours=False))
@@ -280,9 +374,9 @@ def _without(what: str, *, is_needed: bool) -> Given:
 
 
 def _was_sent(old: Delivery) -> bool:
-    """Whether a rule spoke: also where the receiver refused the message, or a person gave it up. An escalation is not
-    decided here."""
-    return old.state is not DeliveryState.SUPPRESSED and old.branch is not Branch.ESCALATE
+    """Whether a rule spoke: also in another message, where the receiver refused it, or where a person gave it up. An
+    escalation is not decided here."""
+    return old.state not in (DeliveryState.SUPPRESSED, DeliveryState.HELD) and old.branch is not Branch.ESCALATE
 
 
 def _grouped(then: list[Delivery]) -> tuple[tuple[Delivery, ...], ...]:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from memonotify.engine.wording import Piece, Style, distance, nearest_place, normal, normal_html, pieces
 
-RULE_FIELDS: Final = ("rule", "channel")
+RULE_FIELDS: Final = ("rule", "channel", "after")
 """What an expectation says of where a message comes from and goes to; all else is said of the message itself."""
 
 _CONTAINED: Final = ("html",)

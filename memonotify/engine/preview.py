@@ -63,16 +63,18 @@ class RulePreview:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """What an event would do. `resource` is what the rules saw; `note` says why it is none, where it is."""
+    """What an event would do. `resource` is what the rules saw; `note` says why it is none, where it is;
+    `notes` say what else is not known."""
 
     event: Event
     resource: Any
     note: str
     rules: tuple[RulePreview, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def messages(self) -> tuple[NewDelivery, ...]:
-        """Everything that would be sent."""
+        """Every message, also what would wait, follow later or be suppressed."""
         return tuple(message for rule in self.rules for message in rule.messages)
 
 
@@ -85,10 +87,12 @@ async def preview(
     memory: Memory | None = None,
     resource: Given | None = None,
     hours: Mapping[str, Hours] | None = None,
+    notes: tuple[str, ...] = (),
 ) -> Preview:
     """Decide every rule for an event.
 
-    `resource` stands for what the bank would answer; without it the bank is asked, if a rule needs it.
+    `resource` stands for what the bank would answer; without it the bank is asked, if a rule needs it. `notes` say what
+    else is not known.
 
     Raises:
         StoreUnavailable: `memory` could not answer.
@@ -108,7 +112,7 @@ async def preview(
             rule, event=event, resource=resource, inquiry=noting, memory=memory or NoMemory(), at=at, hours=hours
         )
         found.append(_previewed(rule, decision, context_of(event, resource.value) | noting.values))
-    return Preview(event=event, resource=resource.value, note=resource.note, rules=tuple(found))
+    return Preview(event=event, resource=resource.value, note=resource.note, rules=tuple(found), notes=notes)
 
 
 class _Noting:

@@ -89,14 +89,16 @@ def remembers(rules: Iterable[Rule]) -> bool:
     return any(rule.memories for rule in rules)
 
 
-def decides_by(rule: Rule) -> frozenset[str]:
+def decides_by(rule: Rule, *, with_stages: bool = False) -> frozenset[str]:
     """Return the names without which it cannot be told whether a rule speaks, and with which of its messages.
 
-    What only the messages say is none of them: without it, their text is not known, but that they go is.
+    What only the messages say is none of them: without it, their text is not known, but that they go is. With stages,
+    the keys that messages gather by and are limited by count too.
     """
     entries = (*rule.notify, *rule.resolved)
     once = None if rule.once is None else rule.once.per
-    names = _names((rule.when, rule.key, rule.hysteresis, once, *(entry.when for entry in entries)))
+    keys = [each.by for each in (rule.group, rule.limit) if with_stages and each is not None]
+    names = _names((rule.when, rule.key, rule.hysteresis, once, *keys, *(entry.when for entry in entries)))
     while True:
         wider = names | _names(rule.lookups[name] for name in names & rule.lookups.keys())
         if wider == names:

@@ -10,13 +10,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from memonotify.config.durations import format_duration
 from memonotify.config.values import Config, EmailConfig
 from memonotify.engine.compare import RULE_FIELDS, FieldDifference, differences
 from memonotify.engine.pairing import nearest_pairs, perfect_pairs
-from memonotify.model import NewDelivery
+from memonotify.model import Branch, NewDelivery, Severity
+from memonotify.rules.moments import local_text
 from memonotify.rules.values import RuleTest
 
 _MAX_SHOWN: Final = 120
+_AT_ONCE: Final = "(none: no escalation)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +55,7 @@ class _Comparing:
         self._messages = messages
         self._silent = silent
         self._payloads = [_payload(message, config) for message in messages]
+        self._afters = [_after(message) for message in messages]
 
     def found(self) -> list[Shortfall]:
         pairs = perfect_pairs(len(self._expect), len(self._messages), self._fits)
@@ -65,7 +69,8 @@ class _Comparing:
                 found.append(self._differs(index, nearest[index]))
             else:
                 found.append(self._missing(index, left))
-        return found + [_unexpected(self._messages[index]) for index in left]
+        # An escalation is what comes if nothing else does: a test may leave it out.
+        return found + [_unexpected(self._messages[index]) for index in left if not self._afters[index]]
 
     def _origin_fits(self, expectation: int, message: int) -> bool:
         return not self._origin_differences(expectation, message)
@@ -84,11 +89,12 @@ class _Comparing:
 
     def _origin_differences(self, expectation: int, message: int) -> tuple[FieldDifference, ...]:
         wanted, due = self._expect[expectation], self._messages[message]
-        had = {"rule": due.rule, "channel": due.notification.channel}
+        had = {"rule": due.rule, "channel": due.notification.channel, "after": self._afters[message]}
+        asked = {"after": "", **wanted}
         return tuple(
-            FieldDifference(field=name, expected=str(wanted[name]), got=had[name])
+            FieldDifference(field=name, expected=str(asked[name]) or _AT_ONCE, got=had[name] or _AT_ONCE)
             for name in RULE_FIELDS
-            if wanted.get(name, had[name]) != had[name]
+            if asked.get(name, had[name]) != had[name]
         )
 
     def _differs(self, expectation: int, index: int) -> Shortfall:
@@ -104,7 +110,8 @@ class _Comparing:
     def _missing(self, expectation: int, left: Sequence[int]) -> Shortfall:
         expected = self._expect[expectation]
         rule, channel = str(expected.get("rule", "")), str(expected.get("channel", ""))
-        wanted = " ".join(filter(None, (f"of rule {rule}" if rule else "", f"to {channel}" if channel else "")))
+        after = f"after {expected['after']}" if "after" in expected else ""
+        wanted = " ".join(filter(None, (f"of rule {rule}" if rule else "", f"to {channel}" if channel else "", after)))
         text = f"a message {wanted or 'more'} is expected, and is not due"
         if why := self._silent.get(rule):
             text += f": {why}"
@@ -121,10 +128,18 @@ class _Comparing:
         return self._origin_differences(expectation, message) + fields
 
 
+def _after(message: NewDelivery) -> str:
+    """How long after the rule has spoken a message of its escalation goes; empty for any other."""
+    if message.branch is not Branch.ESCALATE or message.hold is None:
+        return ""
+    return format_duration((message.hold.until - message.created_at).total_seconds())
+
+
 def _payload(message: NewDelivery, config: Config) -> Mapping[str, Any]:
-    """The message with the recipients that its channel adds."""
+    """The message with the recipients that its channel adds, its severity, and until when it waits."""
     channel = config.channels.get(message.notification.channel)
-    payload = message.notification.payload
+    held_until = False if message.hold is None else local_text(message.hold.until, config.timezone)
+    payload = {"severity": Severity.INFO.value, **message.notification.payload, "held_until": held_until}
     if isinstance(channel, EmailConfig):
         defaults = {"to": list(channel.to), "cc": list(channel.cc), "reply_to": channel.reply_to}
         return {**{name: value for name, value in defaults.items() if value}, **payload}

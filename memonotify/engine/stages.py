@@ -118,11 +118,11 @@ def _quiet(passage: Passage) -> Asking[Step | None]:
     if quiet.then == "digest":
         # What one message can list; those that follow begin another.
         gather = Gather(slot=until, most=MOST_TOLD)
-        return _waits(Hold(policy=Policy.QUIET, until=until, keys=passage.keys, gather=gather), detail)
+        return _waits(Hold(policy=Policy.QUIET, key=quiet.hours, until=until, keys=passage.keys, gather=gather), detail)
     if rule.group is not None:
         # Those of the quiet time gather at once, for a message of their own behind it.
         return _gathers(passage, rule.group, until=until, detail=detail)
-    return _waits(Hold(policy=Policy.QUIET, until=until, keys=passage.keys), detail)
+    return _waits(Hold(policy=Policy.QUIET, key=quiet.hours, until=until, keys=passage.keys), detail)
 
 
 def _group(passage: Passage) -> Asking[Step | None]:

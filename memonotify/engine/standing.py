@@ -15,6 +15,7 @@ from memonotify.past import ReplayOrder, Standing
 
 ADDED: Final = "added"
 _RESENT: Final = "resent"
+_SPOKEN: Final = frozenset({DeliveryState.SENT, DeliveryState.TOLD})
 _ON_ITS_WAY: Final = frozenset({DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.HELD})
 
 
@@ -50,9 +51,10 @@ def planned(met: Met, taken: frozenset[str], order: ReplayOrder) -> Planned:
     if dead is not None:
         return _stays(new, dead, Standing.DEAD, f"a dead letter: memonotify retry {dead.id}")
     if not order.resend:
-        sent = _last(then, {DeliveryState.SENT})
+        sent = _last(then, _SPOKEN)
         if sent is not None:
-            return _stays(new, sent, Standing.SENT, "sent already")
+            said = f"told in {sent.told_in}" if sent.state is DeliveryState.TOLD and sent.told_in else "sent already"
+            return _stays(new, sent, Standing.SENT, said)
         return _stays(new, then[-1], Standing.DISCARDED, "a person gave it up")
     again = next((old for old in then if old.replay == mark), None)
     if again is not None:

@@ -25,6 +25,7 @@ from memonotify.engine.shortfalls import Shortfall, shortfalls
 from memonotify.holding import Policy
 from memonotify.model import Branch, Decision, DeliveryState, Event, NewDelivery, Outcome
 from memonotify.policies.hours import Hours, hours_of
+from memonotify.policies.once import said
 from memonotify.rules.values import Rule, Ruleset, RuleTest
 
 _EVENT_ID: Final = "00000000-0000-4000-8000-000000000001"
@@ -87,11 +88,15 @@ def run_test(test: RuleTest, ruleset: Ruleset, config: Config) -> TestResult:
     for rule in ruleset.rules if expected else ():
         if rule.name in expected and (why := rule.passes_over(event.event_type, event.resource_type, event.workspace)):
             running.silent[rule.name] = why
+    messages = [*running.messages, *running.later]
     return TestResult(
         name=test.name,
         file=test.file,
         line=test.line,
-        shortfalls=(*running.shortfalls, *shortfalls(test, running.messages, running.silent, config)),
+        shortfalls=(
+            *running.shortfalls,
+            *shortfalls(test, messages, running.silent, config),
+        ),
         notes=tuple(running.notes),
         spoke=frozenset((message.rule, message.branch) for message in running.messages),
         decided=frozenset(running.decided),
@@ -105,6 +110,7 @@ class _Running:
         self.shortfalls: list[Shortfall] = []
         self.notes: list[str] = []
         self.messages: list[NewDelivery] = []
+        self.later: list[NewDelivery] = []
         self.silent: dict[str, str] = {}
         self.decided: list[str] = []
         self._test = test
@@ -125,6 +131,7 @@ class _Running:
         self.decided.append(rule.name)
         due = _due(decision)
         self.messages += due
+        self.later += (new for new in decision.deliveries if new.branch is Branch.ESCALATE)
         self.notes += _unproven(decision, self._event)
         if not due and decision.detail:
             self.silent[rule.name] = decision.detail
@@ -202,6 +209,8 @@ def _recalled(
     if isinstance(ask, QuietUntil):
         found = hours.get(ask.hours)
         return None if found is None else found.quiet_until(event.received_at, ask.severity)
+    if ask.policy is Policy.ONCE:
+        return said(event.received_at) if test.has_told(rule.name, ask.key) else None
     answer = test.remembered(rule.name, ask.key) if ask.policy is Policy.FIRE else None
     return None if answer is None else str(answer).lower()
 

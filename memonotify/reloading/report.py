@@ -82,7 +82,13 @@ def _last_good(one: bool) -> str:
 
 
 def _rule(rule: Rule) -> dict[str, Any]:
-    return {"rule": rule.name, "severity": str(rule.severity), "file": rule.file, "line": rule.line}
+    return {
+        "rule": rule.name,
+        "severity": str(rule.severity),
+        "policies": list(rule.policies),
+        "file": rule.file,
+        "line": rule.line,
+    }
 
 
 def _problem(problem: Problem) -> dict[str, Any]:

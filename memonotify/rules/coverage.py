@@ -32,6 +32,7 @@ def covered(ruleset: Ruleset, config: Config, seen: Mapping[str, Any]) -> dict[s
                 "rule": rule.name,
                 "mode": str(rule.mode),
                 "severity": str(rule.severity),
+                "policies": list(rule.policies),
                 "file": rule.file,
                 "line": rule.line,
             }

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declared:
-    """One rule as its file names it (`line` from 1): the channels of its messages, the names of its look-ups, and
-    whether it remembers what it answered."""
+    """One rule as its file names it (`line` from 1): the channels of its messages, the names of its look-ups, whether
+    it remembers what it answered, or tells a key once, and after how many seconds it escalates."""
 
     name: str
     file: str
@@ -19,4 +19,6 @@ class Declared:
     channels: frozenset[str]
     lookups: frozenset[str]
     on_change: bool = False
+    once: bool = False
+    afters_s: frozenset[float] = frozenset()
     is_report: bool = False

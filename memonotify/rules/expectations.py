@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from memonotify.catalogue import EVENT_FIELDS
+from memonotify.config.durations import format_duration, parse_duration
 from memonotify.config.suggest import Suggester, did_you_mean
 from memonotify.config.values import Config
 from memonotify.errors import Problem
@@ -17,7 +18,7 @@ from memonotify.rules.declared import Declared
 from memonotify.rules.entries import foreign_fields
 from memonotify.rules.faults import shown_names
 from memonotify.rules.lookups import ROOT
-from memonotify.rules.moments import moment
+from memonotify.rules.moments import local_text, moment
 from memonotify.rules.values import RuleTest
 from memonotify.yamlsource import Document
 from memonotify.yamlsource import Path as DataPath
@@ -55,6 +56,8 @@ class TestReader:
         lookups, event, expect = data.get("fetch"), data.get("event"), data.get("expect")
         expected = [item if isinstance(item, dict) else {} for item in (expect if isinstance(expect, list) else ())]
         state, workspace = data.get("state"), data.get("workspace")
+        told = data["told"] if isinstance(data.get("told"), dict) else {}
+        self._check_told((*path, "told"), told)
         self._check_event((*path, "event"), event if isinstance(event, dict) else {})
         self._check_lookups((*path, "fetch"), lookups if isinstance(lookups, dict) else {})
         self._check_state((*path, "state"), state if isinstance(state, dict) else {})
@@ -69,9 +72,10 @@ class TestReader:
             event=event if isinstance(event, dict) else {},
             resource=data.get("resource"),
             lookups=lookups if isinstance(lookups, dict) else {},
-            expect=tuple(expected),
+            expect=tuple(self._in_form((*path, "expect", at), item) for at, item in enumerate(expected)),
             workspace=workspace if isinstance(workspace, str) else "",
             state=state if isinstance(state, dict) else {},
+            told=_told(told),
             now=now,
         )
 
@@ -95,12 +99,45 @@ class TestReader:
                 message = f"rule `{name}` remembers nothing, so it has no `state`"
                 self._problem((*path, name), message, hint="only rules with `fire: on_change` do", key=True)
 
+    def _check_told(self, path: DataPath, told: Mapping[str, Any]) -> None:
+        for name in told:
+            if name not in self._rules:
+                self._no_rule((*path, name), name, key=True)
+            elif not self._rules[name].once:
+                message = f"rule `{name}` tells each event, so it has `told` nothing"
+                self._problem((*path, name), message, hint="only rules with `once` remember that", key=True)
+
+    def _in_form(self, path: DataPath, item: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return an expectation with its times as messages have them; say where one cannot be."""
+        changed = dict(item)
+        if isinstance(item.get("after"), str):
+            try:
+                changed["after"] = format_duration(self._after((*path, "after"), item))
+            except ValueError:
+                # The schema has spoken.
+                changed.pop("after")
+        if isinstance(item.get("held_until"), str):
+            until = self._now((*path, "held_until"), item["held_until"])
+            changed["held_until"] = "" if until is None else local_text(until, self._config.timezone)
+        return changed
+
+    def _after(self, path: DataPath, item: Mapping[str, Any]) -> float:
+        after_s = parse_duration(item["after"])
+        rule = self._rules.get(str(item.get("rule")))
+        if rule is not None and after_s not in rule.afters_s:
+            steps = [format_duration(each) for each in sorted(rule.afters_s)]
+            message = f"rule `{rule.name}` escalates nothing after {item['after']}"
+            self._problem(path, message, hint=shown_names("steps", steps) if steps else "it has no `escalate`")
+        return after_s
+
     def _now(self, path: DataPath, text: str) -> datetime | None:
         try:
             return moment(text, self._config.timezone)
         except ValueError as error:
             if not self._document.is_spoiled(path):
-                self._problem(path, f"`now` {error}", hint='such as "2026-03-02T08:30:00Z", or "2026-03-02 09:30"')
+                self._problem(
+                    path, f"`{path[-1]}` {error}", hint='such as "2026-03-02T08:30:00Z", or "2026-03-02 09:30"'
+                )
             return None
 
     def _check_workspace(self, path: DataPath, name: Any) -> None:
@@ -137,3 +174,11 @@ class TestReader:
 
     def _problem(self, path: DataPath, message: str, *, hint: str = "", key: bool = False) -> None:
         self.problems.append(self._document.problem(path, message, hint=hint, key=key))
+
+
+def _told(given: Mapping[str, Any]) -> dict[str, frozenset[str] | None]:
+    """Return the keys that rules have told: None for every key."""
+    return {
+        name: None if keys is True else frozenset(keys if isinstance(keys, list) else ())
+        for name, keys in given.items()
+    }

@@ -1,4 +1,4 @@
-"""Reads the moment that a test calls `now`: a text and a time zone in, an aware moment in UTC out. Pure."""
+"""Reads the moments of a test, `now` and `held_until`: a text and a time zone in, an aware moment in UTC out. Pure."""
 
 from __future__ import annotations
 
@@ -28,3 +28,8 @@ def moment(text: str, timezone: str) -> datetime:
     except OverflowError:
         raise ValueError(f"is `{text}`, which is out of range") from None
     return utc
+
+
+def local_text(at: datetime, timezone: str) -> str:
+    """Return a moment as a test's result shows it: local time, to the second."""
+    return f"{at.astimezone(ZoneInfo(timezone)):%Y-%m-%d %H:%M:%S}"

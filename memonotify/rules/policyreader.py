@@ -190,6 +190,15 @@ class PolicyReader:
         found.append(self._document.problem((*self._path, *path), message, hint=hint, key=key, severity=severity))
 
 
+def afters_of(escalate: Any) -> Iterator[float]:
+    """Yield after how many seconds each step of an escalation comes, as far as that can be read."""
+    for step in escalate if isinstance(escalate, list) else [escalate]:
+        try:
+            yield parse_duration(str(step["after"]))
+        except (ValueError, KeyError, TypeError):
+            continue
+
+
 def _patterns(given: Any) -> tuple[str, ...] | None:
     if isinstance(given, str):
         return (given,)

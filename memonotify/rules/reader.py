@@ -31,7 +31,7 @@ from memonotify.rules.faults import (
 from memonotify.rules.lookups import source_fault
 from memonotify.rules.match import Match, fits, is_glob
 from memonotify.rules.never import never_holds
-from memonotify.rules.policyreader import PolicyReader
+from memonotify.rules.policyreader import PolicyReader, afters_of
 from memonotify.rules.published import Published
 from memonotify.rules.reports import Report, ReportReader
 from memonotify.rules.values import Entry, Rule
@@ -84,6 +84,8 @@ class RuleReader:
             channels=frozenset(str(entry.get("channel")) for entry in entries),
             lookups=frozenset(self._fetch),
             on_change=self._data.get("fire") == "on_change",
+            once="once" in self._data,
+            afters_s=frozenset(afters_of(self._data.get("escalate"))),
             is_report=self._is_report,
         )
 

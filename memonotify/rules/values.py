@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from memonotify.config.durations import format_duration
 from memonotify.model import Mode, Severity
 from memonotify.rules.index import Index
 from memonotify.rules.match import Match
@@ -79,6 +80,19 @@ class Rule:
         return self.group is not None or (self.quiet is not None and self.quiet.then == "digest")
 
     @property
+    def policies(self) -> tuple[str, ...]:
+        """What makes it speak later or less often, each in a few words, in the order in which messages pass them."""
+        found: list[str | None] = [
+            "fire on_change" if self.on_change else None,
+            None if self.once is None else f"once in {format_duration(self.once.within_s)}",
+            None if self.quiet is None else f"quiet {self.quiet.hours}",
+            None if self.group is None else f"group {format_duration(self.group.wait_s)}",
+            None if self.limit is None else f"limit {self.limit.count} per {format_duration(self.limit.per_s)}",
+            *(f"escalate after {format_duration(step.after_s)}" for step in self.escalate),
+        ]
+        return tuple(words for words in found if words is not None)
+
+    @property
     def escalations(self) -> tuple[Entry, ...]:
         """The messages of all steps of its escalation."""
         return tuple(entry for step in self.escalate for entry in step.entries)
@@ -105,7 +119,9 @@ class RuleTest:
 
     `resource` is None where the test gives none; `lookups` are answers by look-up name or path. Each item of `expect`
     names what it cares for: `rule`, `channel`, fields of the message; an empty list is silence. `state` is what rules
-    with `fire: on_change` answered before, by rule: for every key, or by key. An empty `workspace` is the first one;
+    with `fire: on_change` answered before, by rule: for every key, or by key; `told` what those with `once` have told
+    already: every key (None), or these. Of an expectation, `after` is as `format_duration` writes it, `held_until` is
+    local time as `local_text` does, or False. An empty `workspace` is the first one;
     `now` (aware, UTC) is when the event comes in, or None.
     """
 
@@ -118,7 +134,13 @@ class RuleTest:
     expect: tuple[Mapping[str, Any], ...]
     workspace: str = ""
     state: Mapping[str, bool | Mapping[str, bool]] = field(default_factory=dict)
+    told: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
     now: datetime | None = None
+
+    def has_told(self, rule: str, key: str) -> bool:
+        """Return whether a rule with `once` has told a key already."""
+        keys = self.told.get(rule, frozenset())
+        return keys is None or key in keys
 
     def remembered(self, rule: str, key: str) -> bool | None:
         """Return what a rule answered for a key before, or None where the test does not say."""

@@ -352,6 +352,25 @@ def found(connection: Connection, name: str) -> Delivery | None:
     return None if row is None else as_delivery(row)
 
 
+def named(connection: Connection, names: Sequence[str]) -> list[Delivery]:
+    """Return the deliveries of these ids, as far as there are any."""
+    rows: list[Row[Any]] = []
+    for start in range(0, len(names), _CHUNK):
+        rows += connection.execute(select(deliveries).where(deliveries.c.id.in_(names[start : start + _CHUNK])))
+    return [as_delivery(row) for row in rows]
+
+
+def told_of_rule(connection: Connection, rule: str, since: datetime, workspace: str | None) -> tuple[int, int]:
+    """Return how many messages of a rule, made since then, were told in others, and in how many."""
+    query = select(func.count(), func.count(deliveries.c.told_in.distinct())).where(
+        deliveries.c.rule == rule, deliveries.c.created_at >= micros(since), in_state(DeliveryState.TOLD)
+    )
+    if workspace is not None:
+        query = query.where(deliveries.c.workspace == workspace)
+    told, messages = connection.execute(query).one()
+    return told, messages
+
+
 def attempts_of(connection: Connection, name: str) -> list[Attempt]:
     """Return the tries of a delivery, first to last; one lost in a crash is missing here but counted there."""
     rows = connection.execute(select(attempts).where(attempts.c.delivery_id == name).order_by(attempts.c.number))

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, func, literal_column, select
 
 from memonotify.holding import Ending, Hold, Policy, StateChange
 from memonotify.model import Branch, Delivery, Event, NewDelivery, Snapshot
-from memonotify.store.cells import decode, micros, moment, optional_moment
+from memonotify.store.cells import decode, micros, moment, optional_moment, storable
 from memonotify.store.deliveries import as_delivery, delivery_row
 from memonotify.store.events import as_event, as_snapshot
 from memonotify.store.holds import Telling, hold_row
@@ -50,6 +50,14 @@ class Gathering:
     opened_at: datetime
     due_at: datetime
     size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldBy:
+    """Why a delivery waits; `gathering` is the one that it is in, None where it waits alone."""
+
+    hold: Hold
+    gathering: Gathering | None = None
 
 
 def telling(
@@ -133,6 +141,37 @@ def hold_of(connection: Connection, delivery_id: str) -> Hold | None:
     )
     found: Sequence[Any] = connection.execute(query).all()
     return _hold(found[0], until=found[0].ends_at) if found else None
+
+
+def waits_of(connection: Connection, ids: Sequence[str]) -> dict[str, HeldBy]:
+    """Return why deliveries wait, by their id; one that does not wait is missing."""
+    found: dict[str, HeldBy] = {}
+    for start in range(0, len(ids), _CHUNK):
+        query = (
+            select(*_named("hold", holds), *gatherings.columns)
+            .outerjoin(gatherings, gatherings.c.seq == holds.c.gathering)
+            .where(holds.c.delivery_id.in_(ids[start : start + _CHUNK]))
+        )
+        for row in connection.execute(query):
+            together = None if row.seq is None else _gathering(row)
+            hold = _hold(row, until=None if row.seq is None else row.due_at)
+            found[row.hold_delivery_id] = HeldBy(hold=hold, gathering=together)
+    return found
+
+
+def waiting_of_rule(connection: Connection, rule: str, workspace: str | None) -> dict[Policy, tuple[int, datetime]]:
+    """Return how many messages of a rule wait by policy, and when the first of them goes on."""
+    ends = func.coalesce(gatherings.c.due_at, holds.c.due_at)
+    query = (
+        select(holds.c.policy, func.count(), func.min(ends))
+        .outerjoin(gatherings, gatherings.c.seq == holds.c.gathering)
+        .where(holds.c.rule == storable(rule))
+        .group_by(holds.c.policy)
+        .order_by(func.min(ends))
+    )
+    if workspace is not None:
+        query = query.where(holds.c.workspace == workspace)
+    return {Policy(policy): (count, moment(first)) for policy, count, first in connection.execute(query)}
 
 
 def _named(prefix: str, table: Any) -> list[Any]:

@@ -1,7 +1,7 @@
 """The statements about messages that wait: why each does, the gatherings that some wait in, and how they move on.
 
-`move`, `close` and `tell` are lanes of the writer; the others are called inside other lanes' transactions. The row of a
-hold is the fence: whoever removes it moves the delivery, and nobody else does. `held` reads.
+`move`, `close`, `tell` and `send_now` are lanes of the writer; the others are called inside other lanes' transactions.
+The row of a hold is the fence: whoever removes it moves the delivery, and nobody else does. `held` reads.
 """
 
 from __future__ import annotations
@@ -351,6 +351,38 @@ def drop(connection: Connection, ids: Sequence[str]) -> None:
     """Take away the holds of deliveries that a person gave up; called inside that order's transaction."""
     for chunk in _chunks(ids):
         connection.execute(delete(holds).where(holds.c.delivery_id.in_(chunk)))
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A person's order to send what waits now. `changes` are written as far as what they go by is still so."""
+
+    ids: tuple[str, ...]
+    now: int
+    changes: tuple[StateChange, ...]
+
+
+_LEFT: Final = update(gatherings).where(gatherings.c.seq == bindparam("of_seq")).values(size=gatherings.c.size - 1)
+
+
+def send_now(connection: Connection, orders: Sequence[Release]) -> list[list[str]]:
+    """Send held deliveries, whatever is still ahead of them; those that gather leave the others. Returns their ids."""
+    return [_send_now(connection, order) for order in orders]
+
+
+def _send_now(connection: Connection, order: Release) -> list[str]:
+    done: set[str] = set()
+    for start in range(0, len(order.ids), _CHUNK):
+        chosen = holds.c.delivery_id.in_(order.ids[start : start + _CHUNK])
+        rows = connection.execute(delete(holds).where(chosen).returning(holds.c.delivery_id, holds.c.gathering)).all()
+        for row in rows:
+            connection.execute(_SEND, {"of_id": row.delivery_id, "now": order.now, "why": "sent by hand"})
+            if row.gathering is not None:
+                connection.execute(_LEFT, {"of_seq": row.gathering})
+        done.update(row.delivery_id for row in rows)
+    for change in order.changes:
+        memory.change_all(connection, [change], order.now)
+    return [name for name in dict.fromkeys(order.ids) if name in done]
 
 
 def hasten(connection: Connection, policy: Policy, key: str, now: int) -> list[str]:

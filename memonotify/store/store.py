@@ -383,6 +383,14 @@ class Store:
         """
         return await self._write(holds.tell, held.telling(gathering, new, tuple(changes), self._clock.now(), count))
 
+    async def send_held(self, ids: Sequence[str], changes: Sequence[StateChange] = ()) -> list[str]:
+        """Send held deliveries now, past what is still ahead of them; returns the ids of those that were held.
+
+        `changes` are written as far as what they go by is still remembered.
+        """
+        order = holds.Release(ids=tuple(ids), now=self._now(), changes=tuple(changes))
+        return await self._write(holds.send_now, order)
+
     async def told_events(self, ids: Sequence[str]) -> dict[str, list[str]]:
         """Return the ids of the events that these messages list, by message."""
         return await self._read(held.told_events, ids)
@@ -394,6 +402,14 @@ class Store:
     async def hold_of(self, delivery_id: str) -> Hold | None:
         """Return why a delivery waits and until when, None where it does not wait."""
         return await self._read(held.hold_of, delivery_id)
+
+    async def waits_of(self, ids: Sequence[str]) -> dict[str, held.HeldBy]:
+        """Return why deliveries wait, by their id; one that does not wait is missing."""
+        return await self._read(held.waits_of, tuple(ids))
+
+    async def waiting_of_rule(self, rule: str, *, workspace: str | None = None) -> dict[Policy, tuple[int, datetime]]:
+        """Return how many messages of a rule wait by policy, and when the first of them goes on."""
+        return await self._read(held.waiting_of_rule, rule, workspace)
 
     # Events, as lists
 
@@ -560,6 +576,14 @@ class Store:
     async def delivery(self, delivery_id: str) -> Delivery | None:
         """Return a delivery."""
         return await self._read(deliveries.found, delivery_id)
+
+    async def deliveries_named(self, ids: Sequence[str]) -> list[Delivery]:
+        """Return the deliveries of these ids, as far as there are any."""
+        return await self._read(deliveries.named, tuple(ids))
+
+    async def told_of_rule(self, rule: str, since: datetime, *, workspace: str | None = None) -> tuple[int, int]:
+        """Return how many messages of a rule, made since then, were told in others, and in how many."""
+        return await self._read(deliveries.told_of_rule, rule, since, workspace)
 
     async def attempts(self, delivery_id: str) -> list[Attempt]:
         """Return a delivery's tries, first to last."""

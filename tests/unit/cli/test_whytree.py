@@ -43,7 +43,8 @@ def message(**changes):
     return {
         "id": "dlv_1", "channel": "mail", "branch": "notify", "state": "sent", "attempts": 1, "due_at": AT,
         "settled_at": AT, "reason": None, "detail": "", "to": [], "gist": "Paid", "severity": "info",
-        "tries": [a_try()], "lost": [], "under_way": None, **changes,
+        "tries": [a_try()], "lost": [], "under_way": None,
+        "waits": None, "told_in": None, "told_by": None, "tells": None, "silenced_by": None, **changes,
     }  # fmt: skip
 
 
@@ -302,7 +303,8 @@ def test_a_rules_silences_are_told_with_the_newest_case_of_each():
     counts = {
         "rule": "big", "since": AT, "looked_at": 14, "spoke": 1, "cut": False, "mode": "live", "severity": "info",
         "match": {},
-        "is_due_by_clock": False, "schedules": [],
+        "is_due_by_clock": False, "schedules": [], "suppressed": {"once": 2, "quiet": 1},
+        "waiting": [{"policy": "group", "count": 1, "first_at": AT}], "told": {"messages": 4, "in": 2},
         "reasons": [
             {
                 "outcome": "not_matched", "reason": "resource.amount > 5 is false", "count": 12,
@@ -318,6 +320,10 @@ def test_a_rules_silences_are_told_with_the_newest_case_of_each():
         "rule big",
         "  since 2026-03-02 10:00:05 (Europe/Paris)",
         "  it looked at 14 events and spoke for 1",
+        "  1 message waits now",
+        "    1 by group, the first until 2026-03-02 10:00:05",
+        "  4 messages were told in 2 others",
+        "  kept back for 3 events: 2 by once, 1 by quiet",
         "  12 × silent: resource.amount > 5 is false",
         "    latest 2026-03-03 10:00:00, event e9: resource.amount is 3",
         "  1 × failed: when: x is missing",
@@ -350,6 +356,7 @@ def test_a_rule_that_looked_at_nothing_says_what_it_looks_at_and_how_it_is(chang
     counts = {
         "rule": "big", "since": AT, "looked_at": 0, "spoke": 0, "cut": False, "mode": "live", "severity": "info",
         "match": {"event_type": ["iban_*", "account_*"], "workspace": ["acme"]}, "reasons": [],
+        "suppressed": {}, "waiting": [], "told": {"messages": 0, "in": 0},
         "is_due_by_clock": False, "schedules": [], **changes,
     }  # fmt: skip
     assert f"  {line}" in list(plain_lines(rule_tree(counts, timezone="Europe/Paris")))

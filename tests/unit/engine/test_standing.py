@@ -16,6 +16,7 @@ AGAIN = ReplayOrder(selection=Selection(), resend=True, label="again")
 
 SENT, DEAD = old(), old(state=DeliveryState.DEAD)
 ON_ITS_WAY = [old(state=state) for state in (DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.HELD)]
+TOLD = old(state=DeliveryState.TOLD, told_in="dlv_group")
 GIVEN_UP = old(state=DeliveryState.DISCARDED)
 SHADOWED = old(state=DeliveryState.SUPPRESSED)
 RESENT = old(id="dlv_again", replay="resent")
@@ -36,6 +37,8 @@ def plan(then, order=PLAIN, message=None):
             pytest.param([each], Standing.WAITING, Standing.WAITING, Standing.WAITING, id=str(each.state))
             for each in ON_ITS_WAY
         ),
+        pytest.param([TOLD], Standing.SENT, Standing.RESEND, Standing.RESEND, id="told in another"),
+        pytest.param([TOLD, SENT], Standing.SENT, Standing.RESEND, Standing.RESEND, id="told, and telling others"),
         pytest.param([DEAD], Standing.DEAD, Standing.DEAD, Standing.DEAD, id="dead"),
         pytest.param([GIVEN_UP], Standing.DISCARDED, Standing.RESEND, Standing.RESEND, id="given up"),
         pytest.param([SHADOWED], Standing.NEW, Standing.NEW, Standing.NEW, id="suppressed then"),
@@ -45,6 +48,11 @@ def plan(then, order=PLAIN, message=None):
 )
 def test_what_becomes_of_a_message_follows_from_what_became_of_it(then, plain, resend, again):
     assert [plan(then, order).standing for order in (PLAIN, RESEND, AGAIN)] == [plain, resend, again]
+
+
+def test_what_was_told_in_another_message_stays_and_says_in_which():
+    plan_ = plan([TOLD])
+    assert (plan_.delivery.id, plan_.detail) == (TOLD.id, "told in dlv_group")
 
 
 def test_a_message_that_was_never_made_has_the_id_that_its_evaluation_would_have_given_it():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
@@ -10,8 +11,9 @@ from engineparts import entry, fn, rule
 
 from memonotify.config.values import EmailConfig
 from memonotify.engine.testing import event_of, run_tests
-from memonotify.model import Branch
+from memonotify.model import Branch, Severity
 from memonotify.rules.match import Match
+from memonotify.rules.policies import Group, Limit, Once, Quiet, Step
 from memonotify.rules.values import Ruleset, RuleTest
 
 MAIL = EmailConfig(
@@ -27,7 +29,10 @@ MAIL = EmailConfig(
     to=("team@x.fr",),
 )
 CONFIG = SimpleNamespace(
-    hours={}, channels={"mail": MAIL}, workspaces=(SimpleNamespace(name="acme"), SimpleNamespace(name="umbrella"))
+    timezone="Europe/Paris",
+    hours={},
+    channels={"mail": MAIL},
+    workspaces=(SimpleNamespace(name="acme"), SimpleNamespace(name="umbrella")),
 )
 
 
@@ -228,3 +233,59 @@ def test_the_time_that_a_test_takes_is_measured_with_the_timer_that_is_given():
     ticks = iter([1.0, 1.5])
     (result,) = run_tests(Ruleset(rules=(), tests=(case([]),)), CONFIG, timer=lambda: next(ticks))
     assert result.duration_s == 0.5
+
+
+def policied(**more):
+    """Return a rule with these policies."""
+    return replace(rule(notify=[mail("Came back")]), **more)
+
+
+STILL_OPEN = Step(
+    after_s=86400.0, event_types=("collection_confirmed",), same="resource_id", entries=(mail("Still open"),)
+)
+
+
+def test_an_escalation_may_be_left_out_and_is_expected_by_its_time():
+    escalating = policied(escalate=(STILL_OPEN,))
+    assert run(case([{"subject": "Came back"}]), escalating).passed
+    assert run(case([{"subject": "Came back"}, {"after": "1d", "subject": "Still open"}]), escalating).passed
+    wrong = run(case([{"subject": "Came back"}, {"after": "1d", "subject": "Open"}]), escalating)
+    assert [(one.kind, one.fields[0].field) for one in wrong.shortfalls] == [("differs", "subject")]
+    missing = run(case([{"subject": "Came back"}, {"rule": "r", "after": "1d"}]), policied())
+    assert missing.shortfalls[0].text == "a message of rule r after 1d is expected, and is not due"
+
+
+def test_an_escalation_is_not_taken_for_a_message_that_is_due_at_once():
+    result = run(case([{"subject": "Came back"}, {"subject": "Still open"}]), policied(escalate=(STILL_OPEN,)))
+    assert kinds(result) == ["missing"]
+
+
+def test_what_was_told_already_is_told_by_the_test():
+    once = policied(once=Once(per=fn(lambda c: c["event"]["resource_id"]), within_s=3600.0))
+    event = {"event_type": "collection_returned", "resource_id": "a"}
+    assert run(case([{"rule": "r"}], event=event), once).passed
+    assert run(case([], event=event, told={"r": None}), once).passed
+    assert run(case([], event=event, told={"r": frozenset({"a"})}), once).passed
+    assert run(case([{"rule": "r"}], event=event, told={"r": frozenset({"b"})}), once).passed
+
+
+def test_until_when_a_message_waits_and_how_much_it_matters_can_be_expected():
+    grouped = policied(group=Group(by=None, wait_s=60.0, most=5), severity=Severity.WARNING)
+    at = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+    good = {"rule": "r", "held_until": "2026-03-02 10:01:00", "severity": "warning"}
+    assert run(case([good], now=at), grouped).passed
+    result = run(case([{"rule": "r", "held_until": False, "severity": "info"}], now=at), grouped)
+    assert {field.field for field in result.shortfalls[0].fields} == {"held_until", "severity"}
+    assert run(case([{"rule": "r", "held_until": False, "severity": "info"}]), policied()).passed
+
+
+def test_a_rule_names_its_policies_in_a_few_words_in_the_order_of_the_stages():
+    everything = policied(
+        once=Once(per=fn("k"), within_s=86400.0),
+        quiet=Quiet(hours="nights", then="hold"),
+        group=Group(by=None, wait_s=60.0, most=5),
+        limit=Limit(count=3, per_s=3600.0, by=None),
+        escalate=(STILL_OPEN,),
+    )
+    assert everything.policies == ("once in 1d", "quiet nights", "group 1m", "limit 3 per 1h", "escalate after 1d")
+    assert policied().policies == ()

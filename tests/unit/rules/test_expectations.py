@@ -118,3 +118,55 @@ def test_a_field_of_an_event_that_is_no_text_is_a_problem(rules_folder: RulesFol
     assert rules_folder.problem(text) == (
         "rules/a.yaml:3:25: `event_type` of an event is one text (as the bank sends it)"
     )
+
+
+POLICIES = """\
+rules:
+  - name: stays
+    match: {event_type: collection_returned}
+    once: {per: "{{ event.resource_id }}"}
+    notify: [{channel: erp, json: {}}]
+    escalate: {after: 24h, unless: {event_type: collection_confirmed}, notify: [{channel: erp, json: {}}]}
+  - name: plain
+    notify: [{channel: erp, json: {}}]
+tests:
+  - name: a test
+    event: {event_type: collection_returned}
+"""
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        ("    expect: []\n    told: {stay: true}", "13:12: there is no rule `stay` (did you mean `stays`?)"),
+        ("    expect: []\n    told: {plain: true}", "13:12: rule `plain` tells each event, so it has `told` nothing"),
+        ("    expect: []\n    told: {stays: 5}", "13:19: `stays` must be true, or a list of keys"),
+        (
+            "    expect: [{rule: stays, after: 2h}]",
+            "12:35: rule `stays` escalates nothing after 2h (steps: `1d`)",
+        ),
+        (
+            "    expect: [{rule: plain, after: 2h}]",
+            "12:35: rule `plain` escalates nothing after 2h (it has no `escalate`)",
+        ),
+        ("    expect: [{after: soon}]", "12:22: a duration is a number and a unit"),
+        ("    expect: [{severity: high}]", "12:25: "),
+        ('    expect: [{held_until: "soon"}]', "12:27: `held_until` is `soon`, which is no date and time"),
+    ],
+)
+def test_what_a_test_says_of_policies_is_checked_against_the_rules(
+    rules_folder: RulesFolder, lines: str, problem: str
+) -> None:
+    assert rules_folder.problem(POLICIES + lines + "\n").startswith(f"rules/a.yaml:{problem}")
+
+
+def test_times_of_an_expectation_are_read_as_messages_have_them(rules_folder: RulesFolder) -> None:
+    lines = '    expect: [{rule: stays, after: 1440m, held_until: "2026-03-03T07:00:00Z"}]\n    told: {stays: [a]}\n'
+    rules_folder.write("rules/a.yaml", POLICIES + lines)
+    (test,) = rules_folder.load().ruleset.tests
+    assert test.expect == ({"rule": "stays", "after": "1d", "held_until": "2026-03-03 08:00:00"},)
+    assert (test.has_told("stays", "a"), test.has_told("stays", "b"), test.has_told("plain", "a")) == (
+        True,
+        False,
+        False,
+    )
