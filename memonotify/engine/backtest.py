@@ -2,22 +2,23 @@
 
 In: rules, and one event's past after another, in order of arrival. Out: a Report for each rule. The deciding is the
 daemon's own (`decide`); the store's snapshots answer in the bank's place, and what was not kept is said to be unknown.
-Rules with a memory keep it here alone; a key begins with what the rule remembered of it then, where it did.
-`memonotify backtest` calls.
+Rules with a memory keep it here alone; a key begins with what the rule remembered of it then, where it did. Windows
+know of the events that were looked at, and of none before. `memonotify backtest` calls.
 
-What is kept grows with the rules, the keys and the examples, not with the events.
+What is kept grows with the rules, the keys, the examples and what windows count, not with the other events.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
-from memonotify.engine.asks import Given, Lookup, Remembered
+from memonotify.engine.asks import Given, Lookup, Remembered, Windowed
 from memonotify.engine.contrast import Change, changes, headline
 from memonotify.engine.decide import decide
 from memonotify.engine.enclosing import Enclosure, Proof
@@ -27,6 +28,7 @@ from memonotify.engine.recall import Recall, decides_by, remembered_then, rememb
 from memonotify.holding import Policy
 from memonotify.model import Decision, Delivery, DeliveryState, EventState, Outcome
 from memonotify.past import Extent, Past, Selection
+from memonotify.policies.window import Entries
 from memonotify.rules.values import Rule, Ruleset
 
 PAGE: Final = 200
@@ -140,6 +142,7 @@ class Backtest:
         self._examples = examples
         self._decides_by = {rule.name: decides_by(rule) for rule in ruleset.rules}
         self._memory: dict[tuple[str, str, Policy, str], str] = {}
+        self._windows = Entries()
         # A report is due by the clock: nothing of it can be told from events.
         ours = (rule.name for rule in ruleset.rules if rule.report is None)
         self._reports = {name: Report(rule=name, is_ours=True) for name in ours}
@@ -165,7 +168,11 @@ class Backtest:
         self.events += 1
         then = [old for old in past.deliveries if _was_sent(old) and self._concerns(old.rule)]
         recall = Recall(past, resource_types=self._resource_types, with_api=self._with_api)
-        for rule in self._ruleset.candidates(event.event_type, event.resource_type, event.workspace):
+        for rule in self._ruleset.concerned(event.event_type, event.resource_type, event.workspace):
+            if rule.passes_over(event.event_type, event.resource_type, event.workspace):
+                with suppress(_Unkept):
+                    self._decide(rule, past, recall)
+                continue
             report = self._reports[rule.name]
             report.events += 1
             of_rule = [old for old in then if old.rule == rule.name]
@@ -198,6 +205,8 @@ class Backtest:
                 return _Decided(decision=decision, is_textless=is_textless)
             if isinstance(ask, Remembered):
                 answer = self._remembered(rule, past, ask)
+            elif isinstance(ask, Windowed):
+                answer = ask.value(self._windows.figures(ask.span))
             elif isinstance(ask, Proof):
                 # That a mail carries a file does not decide whether it goes.
                 answer = recall.proof(ask) or Given(value=Enclosure())
@@ -218,6 +227,8 @@ class Backtest:
     def _remember(self, decision: Decision) -> None:
         for change in decision.changes:
             self._memory[change.workspace, change.rule, change.policy, change.key] = change.new
+        for entry in decision.entries:
+            self._windows.add(entry)
 
     def _compare(self, report: Report, past: Past, then: list[Delivery], decided: _Decided) -> None:
         decision = decided.decision

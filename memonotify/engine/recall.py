@@ -96,7 +96,8 @@ def decides_by(rule: Rule) -> frozenset[str]:
     """
     entries = (*rule.notify, *rule.resolved)
     once = None if rule.once is None else rule.once.per
-    names = _names((rule.when, rule.key, once, *(entry.when for entry in entries)))
+    windows = (part for window in rule.windows for part in window.parts)
+    names = _names((rule.when, rule.key, once, *windows, *(entry.when for entry in entries)))
     while True:
         wider = names | _names(rule.lookups[name] for name in names & rule.lookups.keys())
         if wider == names:

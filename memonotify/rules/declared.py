@@ -5,13 +5,14 @@ Made by `reader`; `loader` and `expectations` check names against it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declared:
-    """One rule as its file names it (`line` from 1): the channels of its messages, the names of its look-ups, and
-    whether it remembers what it answered."""
+    """One rule as its file names it (`line` from 1): the channels of its messages, the names of its look-ups, whether
+    it remembers what it answered, and what each of its windows tells."""
 
     name: str
     file: str
@@ -20,3 +21,4 @@ class Declared:
     lookups: frozenset[str]
     on_change: bool = False
     is_report: bool = False
+    windows: Mapping[str, str] = field(default_factory=dict)

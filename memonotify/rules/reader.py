@@ -35,13 +35,15 @@ from memonotify.rules.policyreader import PolicyReader
 from memonotify.rules.published import Published
 from memonotify.rules.reports import Report, ReportReader
 from memonotify.rules.values import Entry, Rule
+from memonotify.rules.windowreader import WindowReader, measure_of, windows_of
+from memonotify.rules.windows import Window
 from memonotify.templating.conditions import Condition
 from memonotify.templating.environment import Escape, Expression, Place, Templates, Text
 from memonotify.templating.groupform import NAMES
 from memonotify.yamlsource import Document
 from memonotify.yamlsource import Path as DataPath
 
-_C = TypeVar("_C", Condition, Text)
+_C = TypeVar("_C", Condition, Expression, Text)
 
 
 class RuleReader:
@@ -68,7 +70,7 @@ class RuleReader:
         self._fetch: Mapping[str, Any] = data["fetch"] if isinstance(data.get("fetch"), dict) else {}
         self._name = str(data.get("name"))
         self._description = str(data.get("description") or "")
-        self._names = frozenset(self._fetch)
+        self._names = frozenset(self._fetch) | {name for name, _ in windows_of(data.get("window"))}
         self._is_report = "report" in data
 
     def declared(self) -> Declared | None:
@@ -85,6 +87,7 @@ class RuleReader:
             lookups=frozenset(self._fetch),
             on_change=self._data.get("fire") == "on_change",
             is_report=self._is_report,
+            windows={name: measure_of(window) for name, window in windows_of(self._data.get("window"))},
         )
 
     def rule(self) -> Rule | None:
@@ -93,6 +96,7 @@ class RuleReader:
         match = self._match()
         when = self._when()
         lookups = dict(self._lookups())
+        windows = self._windows(match, lookups)
         key = self._key()
         policies = PolicyReader(
             self._document,
@@ -142,6 +146,7 @@ class RuleReader:
             escalate=escalate,
             severity=self._severity(),
             report=report,
+            windows=windows,
         )
 
     def _report(self) -> Report | None:
@@ -226,6 +231,32 @@ class RuleReader:
             text = self._compile(path, self._templates.text, escape=Escape.PATH, names=frozenset())
             if text is not None:
                 yield name, text
+
+    def _windows(self, match: Match, lookups: Mapping[str, Text]) -> tuple[Window, ...]:
+        own = frozenset(self._fetch)
+        reader = WindowReader(
+            self._document,
+            self._path,
+            self._data,
+            text=lambda path: self._compile(path, self._templates.text, names=own),
+            expression=lambda path: self._compile(path, self._templates.expression, names=own),
+            plain=self._plain,
+            lookups=lookups,
+            taken=ALWAYS_KNOWN | self._templates.global_names | own | NAMES,
+        )
+        windows = tuple(reader.windows(match))
+        self.problems += reader.problems
+        for name, window in windows_of(self._data.get("window")):
+            if isinstance(window.get("match"), dict):
+                path = (*self._path, "window", name, "match")
+                self.notes += self._published.notes(self._document, path, window["match"])
+        return windows
+
+    def _plain(self, source: str) -> Expression:
+        """Compile an expression that the rule means without writing it."""
+        compiled = self._templates.expression(source)
+        self._parts.append(((*self._path, "window"), compiled))
+        return compiled
 
     def _messages(self, place: DataPath, first: int = 0) -> Iterator[Entry]:
         """Read the messages below a path within the rule, numbered from `first` on."""
