@@ -139,6 +139,7 @@ async def _preview(
     loaded: Loaded, event: Event, given: Mapping[str, Any], *, asks: bool
 ) -> tuple[Preview, dict[str, bytes]]:
     """Return what is shown, and by their path the files that were fetched for it."""
+    from memonotify.cli.counted import counted
     from memonotify.clock import SystemClock
     from memonotify.engine.decide import Given
     from memonotify.engine.inquiry import Inquiry
@@ -162,7 +163,10 @@ async def _preview(
         )
         resource = Given(value=given["resource"]) if "resource" in given else None
         answers = _Answers(inquiry, given, asks=asks)
-        shown = await preview(event, loaded.rules.ruleset, answers=answers, at=clock.now(), resource=resource)
+        async with counted(config.store, _candidates(loaded, event), clock) as memory:
+            shown = await preview(
+                event, loaded.rules.ruleset, answers=answers, at=clock.now(), resource=resource, memory=memory
+            )
         return shown, {document.path: document.content for document in inquiry.documents}
     finally:
         if bank is not None:

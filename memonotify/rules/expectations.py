@@ -116,6 +116,9 @@ class TestReader:
                 hint = self._suggester.did_you_mean(name, known) or shown_names("windows", known)
                 self._problem((*path, name), f"no rule has a window `{name}`", hint=hint, key=True)
                 continue
+            if not isinstance(value, bool | int | float):
+                # The schema has spoken.
+                continue
             read = _window_value(value, known[name])
             if read is None:
                 wanted = " or ".join(_WINDOW_VALUES[measure] for measure in sorted(known[name]) if measure)

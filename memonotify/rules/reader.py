@@ -199,12 +199,15 @@ class RuleReader:
         return when
 
     def _key(self) -> Text | None:
-        key = self._compile(("key",), self._templates.text)
+        return self._varying(("key",))
+
+    def _varying(self, path: DataPath, *, names: frozenset[str] | None = None) -> Text | None:
+        """Compile the text of a key; one that is the same for every event may be an expression without its braces."""
+        key = self._compile(path, self._templates.text, names=names)
         if key is not None and key.constant is not None and self._is_expression(key.constant):
-            path = (*self._path, "key")
             hint = f'did you mean "{{{{ {key.constant.strip()} }}}}"?'
-            note = self._document.problem(path, "the key is the same for every event", hint=hint, severity="note")
-            self.notes.append(note)
+            message = "the key is the same for every event"
+            self.notes.append(self._document.problem((*self._path, *path), message, hint=hint, severity="note"))
         return key
 
     def _is_expression(self, text: str) -> bool:
@@ -238,7 +241,7 @@ class RuleReader:
             self._document,
             self._path,
             self._data,
-            text=lambda path: self._compile(path, self._templates.text, names=own),
+            text=lambda path: self._varying(path, names=own),
             expression=lambda path: self._compile(path, self._templates.expression, names=own),
             plain=self._plain,
             lookups=lookups,

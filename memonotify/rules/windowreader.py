@@ -85,7 +85,7 @@ class WindowReader:
 
     def _measure(self, path: DataPath, data: Mapping[str, Any]) -> Measure | None:
         given = [measure for measure in Measure if measure in data]
-        listed = "`count: true`, `sum: resource` or `first_seen: true`"
+        listed = "`count: true`, `sum: true` or `first_seen: true`"
         if not given:
             self._problem(path, f"window `{path[-1]}` does not say what it tells", hint=listed, key=True)
             return None
