@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -291,3 +292,26 @@ async def test_old_entries_are_purged_and_the_rest_stays(making: Making, store: 
     await bench.event(mandate_id="m")
     await bench.turn()
     assert bench.told[-1] == "m: 2"
+
+
+async def test_events_that_are_evaluated_side_by_side_see_each_other_in_order(making: Making) -> None:
+    bench = making(RETURNS.replace("returns > 3", "returns >= 0"))
+    await bench.event(mandate_id="warm")
+    waiting = [await bench.arrive(mandate_id=key) for key in "mnmmnm"]
+    await asyncio.gather(*(bench.evaluate(event) for event in waiting))
+    await bench.turn()
+    told = {sent.delivery.event_id: sent.text for sent in bench.sent}
+    assert [told[event.id] for event in waiting] == ["m: 1", "n: 1", "m: 2", "m: 3", "n: 2", "m: 4"]
+
+
+async def test_a_rule_with_two_windows_sees_all_before_it_in_order(making: Making) -> None:
+    rules = RETURNS.replace("returns > 3", "returns >= 0").replace(
+        "within: 7d}", 'within: 7d}\n      all: {count: true, by: "all", within: 1d}'
+    )
+    bench = making(rules.replace("{{ returns }}", "{{ returns }} of {{ all }}"))
+    waiting = [await bench.arrive(mandate_id=key) for key in "mnmn"]
+    await bench.filler.look()
+    await asyncio.gather(*(bench.evaluate(event) for event in waiting))
+    await bench.turn()
+    told = {sent.delivery.event_id: sent.text for sent in bench.sent}
+    assert [told[event.id] for event in waiting] == ["m: 1 of 1", "n: 1 of 2", "m: 2 of 3", "n: 2 of 4"]

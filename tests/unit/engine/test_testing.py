@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from types import SimpleNamespace
 
 import pytest
@@ -13,6 +15,8 @@ from memonotify.engine.testing import event_of, run_tests
 from memonotify.model import Branch
 from memonotify.rules.match import Match
 from memonotify.rules.values import Ruleset, RuleTest
+from memonotify.rules.windows import Window
+from memonotify.windowing import Measure
 
 MAIL = EmailConfig(
     name="mail",
@@ -228,3 +232,37 @@ def test_the_time_that_a_test_takes_is_measured_with_the_timer_that_is_given():
     ticks = iter([1.0, 1.5])
     (result,) = run_tests(Ruleset(rules=(), tests=(case([]),)), CONFIG, timer=lambda: next(ticks))
     assert result.duration_s == 0.5
+
+
+def windowed(measure):
+    said = entry(0, "mail", message=fn(lambda c: {"subject": str(c["x"])}), type_="email")
+    made = rule(notify=[said], when=fn(lambda c: c["x"] not in (0, False), "x"))
+    window = Window(
+        name="x",
+        measure=measure,
+        match=made.match,
+        by=fn("k"),
+        within_s=60.0,
+        digest="w",
+        amount=fn(lambda c: c["resource"], "resource"),
+    )
+    return replace(made, windows=(window,))
+
+
+@pytest.mark.parametrize(
+    ("measure", "given", "told"),
+    [
+        (Measure.COUNT, {}, "1"),
+        (Measure.COUNT, {"x": 4}, "4"),
+        (Measure.SUM, {}, "1.05"),
+        (Measure.SUM, {"x": Decimal("7.50")}, "7.50"),
+        (Measure.FIRST_SEEN, {}, "True"),
+    ],
+)
+def test_a_window_is_what_the_test_says_or_of_the_event_alone(measure, given, told):
+    test = case([{"rule": "r", "subject": told}], resource={"amount": 105, "currency": "EUR"}, windows=given)
+    assert run(test, windowed(measure)).passed
+
+
+def test_what_was_seen_before_keeps_a_rule_silent():
+    assert run(case([], windows={"x": False}), windowed(Measure.FIRST_SEEN)).passed
