@@ -120,7 +120,7 @@ class RuleReader:
         self._check_attaching(match, attaching)
         if needs_resource or self._fetch or attaching or self._is_report:
             self._check_bank(match)
-        self._doubt_fields(match)
+        self._doubt_fields(match, windows)
         self._doubt_conditions(match)
         if self.problems:
             return None
@@ -258,7 +258,7 @@ class RuleReader:
     def _plain(self, source: str) -> Expression:
         """Compile an expression that the rule means without writing it."""
         compiled = self._templates.expression(source)
-        self._parts.append(((*self._path, "window"), compiled))
+        self._parts.append(((*self._path, "window", ""), compiled))
         return compiled
 
     def _messages(self, place: DataPath, first: int = 0) -> Iterator[Entry]:
@@ -331,15 +331,18 @@ class RuleReader:
         self._parts.append((path, compiled))
         return compiled
 
-    def _doubt_fields(self, match: Match) -> None:
+    def _doubt_fields(self, match: Match, windows: tuple[Window, ...]) -> None:
         """Note each field that no resource has which the rule can see, once, where it stands first."""
         owners: dict[str, tuple[str, ...]] = {"resource": fieldnotes.types_of(match)}
         for name, source in self._fetch.items():
             found = fieldnotes.type_of_lookup(source) if isinstance(source, str) else None
             owners[name] = () if found is None else (found,)
+        beside = {window.name: window.match for window in windows if window.match != match}
         told = set[tuple[str, ...]]()
         for path, part in self._parts:
-            for doubt in fieldnotes.doubts(part.analysis.paths, owners):
+            counted = beside.get(str(path[len(self._path) + 1])) if path[len(self._path)] == "window" else None
+            seen = owners if counted is None else {**owners, "resource": fieldnotes.types_of(counted)}
+            for doubt in fieldnotes.doubts(part.analysis.paths, seen):
                 if doubt.path not in told:
                     told.add(doubt.path)
                     name, field = doubt.path[:2]

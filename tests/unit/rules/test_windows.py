@@ -177,3 +177,12 @@ def test_the_values_of_a_test_are_read(rules_folder: RulesFolder) -> None:
     rules_folder.write("rules/a.yaml", rule(windows, TEST % "x: 4, total: 50000.50, new: false"))
     (test,) = rules_folder.load().ruleset.tests
     assert {name: str(value) for name, value in test.windows.items()} == {"x": "4", "total": "50000.5", "new": "False"}
+
+
+def test_fields_are_those_of_what_the_window_counts(rules_folder: RulesFolder) -> None:
+    other = "match: {event_type: transfer_confirmed}"
+    text = rule(f"x: {{count: true, by: '{{{{ resource.beneficiary_iban }}}}', within: 1d, {other}}}")
+    rules_folder.write("rules/a.yaml", text)
+    assert not [note for note in rules_folder.load().notes if "beneficiary_iban" in str(note)]
+    rules_folder.write("rules/a.yaml", text.replace(f", {other}", ""))
+    assert [note for note in rules_folder.load().notes if "beneficiary_iban" in str(note)]
