@@ -28,6 +28,7 @@ from memonotify.config.values import Config, Listen
 from memonotify.delivery.courier import Courier
 from memonotify.delivery.failures import Reporter
 from memonotify.engine.engine import Engine
+from memonotify.engine.filling import Filler
 from memonotify.engine.replay import Replayer
 from memonotify.engine.scheduler import Scheduler
 from memonotify.engine.timekeeper import Timekeeper
@@ -188,8 +189,18 @@ class App:
             metrics=self.metrics,
             random=self._random,
             headroom=self.headroom,
+            is_filled=self._is_filled,
             leads=lambda: self.store.leads,
             **look,
+        )
+        self.filler = Filler(
+            store=self.store,
+            ruleset=lambda: self.reloader.ruleset,
+            in_hand=self.engine.in_hand,
+            resource_types=config.resource_types,
+            with_api=frozenset(self.banks),
+            clock=self.clock,
+            leads=lambda: self.store.leads,
         )
         self.scheduler = Scheduler(
             store=self.store,
@@ -238,6 +249,7 @@ class App:
             store=self.store,
             channels=tuple(config.channels),
             retention_s=config.retention_s,
+            longest_s=lambda: self.reloader.ruleset.longest_window_s,
             clock=self.clock,
             metrics=self.metrics,
         )
@@ -281,6 +293,9 @@ class App:
             await self.store.resume()
             self.reporter.wake()
             self.timekeeper.wake()
+
+    def _is_filled(self, window: str) -> bool:
+        return self.filler.is_filled(window)
 
     def node(self) -> Node:
         """Return what this daemon says of itself to the others."""
@@ -337,6 +352,7 @@ class App:
             await self._start_part("courier", self.courier)
             await self._start_part("reporter", self.reporter)
             await self._start_part("timekeeper", self.timekeeper)
+            await self._start_part("filler", self.filler)
             await self._start_part("engine", self.engine)
             await self._start_part("scheduler", self.scheduler)
         await self._start_part("janitor", self.janitor)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -18,19 +18,33 @@ _PURGE_EVERY_S: Final = 600.0
 _FORGET_LATER: Final = timedelta(hours=1)
 """A clock that goes back a little must not find that it has forgotten."""
 
+_LATE: Final = timedelta(days=7)
+"""How much longer than a window reaches back its entries are kept: a late event looks back from its own date."""
+
 _BATCH: Final = 500
 _BATCH_PAUSE_S: Final = 0.05
 
 
 class Janitor:
-    """Refreshes the gauges every few seconds; removes what is past its retention or of no more use in small batches."""
+    """Refreshes the gauges every few seconds; removes what is past its retention or of no more use in small batches.
+
+    `longest_s` gives how far the rules' windows look back.
+    """
 
     def __init__(
-        self, *, store: Store, channels: Sequence[str], retention_s: float, clock: Clock, metrics: Metrics
+        self,
+        *,
+        store: Store,
+        channels: Sequence[str],
+        retention_s: float,
+        clock: Clock,
+        metrics: Metrics,
+        longest_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._store = store
         self._channels = channels
         self._retention = timedelta(seconds=retention_s)
+        self._longest_s = longest_s
         self._clock = clock
         self._metrics = metrics
         self._task: asyncio.Task[None] | None = None
@@ -56,6 +70,7 @@ class Janitor:
                     await self.purge()
                     await self.release()
                     await self.forget()
+                    await self.shorten()
             except StoreError as error:
                 logger().warning("janitor_failed", error=str(error))
             await asyncio.sleep(_GAUGES_EVERY_S)
@@ -92,6 +107,15 @@ class Janitor:
         """Remove what policies remember and what has expired; return how much."""
         total = 0
         while gone := await self._store.forget_states(before=self._clock.now() - _FORGET_LATER, limit=_BATCH):
+            total += gone
+            await asyncio.sleep(_BATCH_PAUSE_S)
+        return total
+
+    async def shorten(self) -> int:
+        """Remove what windows counted and what none looks back to any more, nor retention keeps; return how much."""
+        kept = max(self._retention, timedelta(seconds=self._longest_s())) + _LATE
+        total = 0
+        while gone := await self._store.purge_windows(before=self._clock.now() - kept, limit=_BATCH):
             total += gone
             await asyncio.sleep(_BATCH_PAUSE_S)
         return total

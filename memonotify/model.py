@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from memonotify.errors import Reason
 from memonotify.holding import Hold, Overtaken, Policy, Resolved, StateChange
+from memonotify.windowing import WindowEntry
 
 
 class Clock(Protocol):
@@ -387,6 +388,7 @@ class Decision:
     `detail` says in a sentence why it is silent or failed; `falsehood` is the same in parts where a condition is false.
     `key` is the one it remembers by, where it has a memory and came so far; `policy` is what silenced it, if one did.
     `faults` are the texts that failed on the way; they are not stored, for `detail` and the messages say it too.
+    `entries` are what its windows count of the event.
     """
 
     rule: str
@@ -400,6 +402,7 @@ class Decision:
     overtaken: Overtaken | None = None
     resolved: Resolved | None = None
     faults: tuple[Fault, ...] = ()
+    entries: tuple[WindowEntry, ...] = ()
 
 
 class FailureKind(StrEnum):

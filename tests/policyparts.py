@@ -22,6 +22,7 @@ from memonotify.catalogue import EVENT_TYPES, resource_path
 from memonotify.config.loader import load_config
 from memonotify.config.values import Config
 from memonotify.engine.evaluate import Evaluator
+from memonotify.engine.filling import Filler
 from memonotify.engine.timekeeper import Timekeeper
 from memonotify.metrics import Metrics
 from memonotify.model import Attempt, Delivery, DeliveryState, Event, Node, Recorded, Settlement
@@ -86,6 +87,16 @@ class Bench:
             clock=self.clock,
             random=Random(1),
             hours=hours,
+            is_filled=lambda window: self.filler.is_filled(window),
+        )
+        self.filler = Filler(
+            store=self.store,
+            ruleset=lambda: self.ruleset,
+            in_hand=frozenset,
+            resource_types={},
+            with_api=frozenset({"acme"}),
+            clock=self.clock,
+            pause=lambda _seconds: asyncio.sleep(0),
         )
         self.timekeeper = Timekeeper(
             store=self.store,
@@ -156,7 +167,8 @@ class Bench:
 
     async def evaluate(self, event: Event) -> None:
         """Evaluate an event and record it, again while what is remembered changes under it."""
-        rules = self.ruleset.candidates(event.event_type, event.resource_type, event.workspace)
+        rules = self.ruleset.concerned(event.event_type, event.resource_type, event.workspace)
+        await self.filler.look()
         work = self.evaluator.begin(event, rules)
         try:
             while True:

@@ -36,6 +36,7 @@ from memonotify.model import (
     delivery_id,
 )
 from memonotify.store import Store
+from memonotify.windowing import Measure, WindowEntry, WindowSpan
 
 START = ManualClock().now()
 HOUR = timedelta(hours=1)
@@ -227,3 +228,35 @@ async def until_locks_are_waited_for(url: str, how_many: int = 1) -> None:
     async with asyncio.timeout(20):
         while execute(url, waits) != [(how_many,)]:
             await asyncio.sleep(0)
+
+
+def a_span(measure: Measure, **changes: Any) -> WindowSpan:
+    """A question about the window `w`."""
+    values: dict[str, Any] = {
+        "window": "w",
+        "measure": measure,
+        "workspace": "acme",
+        "key": "k",
+        "after": START - timedelta(days=7),
+        "until": START,
+        "resource_type": "transaction",
+        "resource_id": "r",
+        "currency": "EUR",
+    }
+    return WindowSpan(**{**values, **changes})
+
+
+def an_entry(**changes: Any) -> WindowEntry:
+    """An entry of the window `w`."""
+    values: dict[str, Any] = {
+        "window": "w",
+        "workspace": "acme",
+        "key": "k",
+        "at": START,
+        "event_seq": 1,
+        "resource_type": "transaction",
+        "resource_id": "r",
+        "amount": 100,
+        "currency": "EUR",
+    }
+    return WindowEntry(**{**values, **changes})

@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from memonotify.config.values import Config
     from memonotify.engine.decide import Given, Lookup
     from memonotify.engine.enclosing import Proof
+    from memonotify.engine.evaluate import Memory
     from memonotify.engine.inquiry import Inquiry
     from memonotify.engine.preview import Preview
     from memonotify.holding import Policy
     from memonotify.model import Event, NewDelivery, Silence
     from memonotify.rules.values import Rule
+    from memonotify.windowing import Figures, WindowSpan
 
 
 @click.command(
@@ -144,6 +146,7 @@ async def _preview(
     loaded: Loaded, event: Event, given: Mapping[str, Any], *, asks: bool
 ) -> tuple[Preview, dict[str, bytes]]:
     """Return what is shown, and by their path the files that were fetched for it."""
+    from memonotify.cli.counted import counted
     from memonotify.clock import SystemClock
     from memonotify.engine.decide import Given
     from memonotify.engine.inquiry import Inquiry
@@ -169,16 +172,17 @@ async def _preview(
         resource = Given(value=given["resource"]) if "resource" in given else None
         answers = _Answers(inquiry, given, asks=asks)
         silences, note = await _silences(config, clock.now())
-        shown = await preview(
-            event,
-            loaded.rules.ruleset,
-            answers=answers,
-            at=clock.now(),
-            memory=_Standing(silences),
-            resource=resource,
-            hours=hours_of(config),
-            notes=(note,) if note else (),
-        )
+        async with counted(config.store, _candidates(loaded, event), clock) as memory:
+            shown = await preview(
+                event,
+                loaded.rules.ruleset,
+                answers=answers,
+                at=clock.now(),
+                memory=_Standing(memory, silences),
+                resource=resource,
+                hours=hours_of(config),
+                notes=(note,) if note else (),
+            )
         return shown, {document.path: document.content for document in inquiry.documents}
     finally:
         if bank is not None:
@@ -211,9 +215,10 @@ class _Answers:
 
 
 class _Standing:
-    """The silences that the store has, and no other memory: each rule is shown as for a key that is new."""
+    """What the store's windows hold and its silences, and no other memory: each rule is shown as for a new key."""
 
-    def __init__(self, silences: Sequence[Silence]) -> None:
+    def __init__(self, counted: Memory, silences: Sequence[Silence]) -> None:
+        self._counted = counted
         self._silences = silences
 
     async def policy_state(self, _workspace: str, _rule: str, _policy: Policy, _key: str) -> str | None:
@@ -221,6 +226,9 @@ class _Standing:
 
     async def active_silences(self, _at: datetime) -> Sequence[Silence]:
         return self._silences
+
+    async def window_figures(self, span: WindowSpan) -> Figures:
+        return await self._counted.window_figures(span)
 
 
 async def _silences(config: Config, now: datetime) -> tuple[Sequence[Silence], str]:

@@ -13,6 +13,9 @@ from typing import Any, TypeVar
 from memonotify.engine.enclosing import Proof
 from memonotify.holding import Policy
 from memonotify.model import Severity
+from memonotify.policies.window import Value, figure
+from memonotify.templating.currencies import decimals
+from memonotify.windowing import Figures, WindowEntry, WindowSpan
 
 Answer = TypeVar("Answer")
 
@@ -58,6 +61,31 @@ class QuietUntil:
     severity: Severity
 
 
-Ask = Lookup | Remembered | Proof | Silences | QuietUntil
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Windowed:
+    """Asks for the value of a window, `name` in the rule's `window`. The answer is what `value` gives.
+
+    `span` is what to ask the store: the other resources. `entry` is what the event adds to the window, None where it is
+    none that counts; `amount` is what it would. `line` is as in Remembered.
+    """
+
+    name: str
+    span: WindowSpan
+    line: str
+    amount: int
+    entry: WindowEntry | None
+
+    def value(self, others: Figures | None = None) -> Value:
+        """Return what the rule sees, with what there is in the span; as the only event, without."""
+        return figure(
+            self.span.measure,
+            others or Figures(),
+            counts=self.entry is not None,
+            amount=self.amount,
+            decimals=decimals(self.span.currency),
+        )
+
+
+Ask = Lookup | Remembered | Proof | Silences | QuietUntil | Windowed
 
 Asking = Generator[Ask, Any, Answer]

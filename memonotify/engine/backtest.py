@@ -3,24 +3,26 @@
 In: rules, and one event's past after another, in order of arrival. Out: a Report for each rule. The deciding is the
 daemon's own (`decide`); the store's snapshots answer in the bank's place, and what was not kept is said to be unknown.
 Rules with a memory keep it here alone; a key begins with what the rule remembered of it then, where it did. What
-policies hold waits in memory (`simulated`), and no silence is in force. `memonotify backtest` calls.
+policies hold waits in memory (`simulated`), and no silence is in force. Windows know of the events that were looked at,
+and of none before. `memonotify backtest` calls.
 
 Compared is what is told of each event, alone or in one message with others: that is the same question then and now,
 also where a rule gathers now and did not then. `sends` counts messages. Escalations are left out on both sides.
 
-What is kept grows with the rules, the keys, the examples and what waits, not with the events.
+What is kept grows with the rules, the keys, the examples, what waits and what windows count, not with the other events.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
-from memonotify.engine.asks import Given, Lookup, QuietUntil, Remembered, Silences
+from memonotify.engine.asks import Given, Lookup, QuietUntil, Remembered, Silences, Windowed
 from memonotify.engine.contrast import Change, changes, headline
 from memonotify.engine.decide import decide
 from memonotify.engine.enclosing import Enclosure, Proof
@@ -33,6 +35,7 @@ from memonotify.engine.stages import Passage
 from memonotify.holding import Policy
 from memonotify.model import Branch, Decision, Delivery, DeliveryState, EventState, NewDelivery, Outcome
 from memonotify.past import Extent, Past, Selection
+from memonotify.policies.window import Entries
 from memonotify.rules.values import Rule, Ruleset
 
 PAGE: Final = 200
@@ -176,6 +179,7 @@ class Backtest:
         self._decides_by = {rule.name: decides_by(rule, with_stages=True) for rule in ruleset.rules}
         self._memory: Memory = {}
         self._simulation = Simulation(self._memory, hours or {})
+        self._windows = Entries()
         # A report is due by the clock: nothing of it can be told from events.
         ours = (rule.name for rule in ruleset.rules if rule.report is None)
         self._reports = {name: Report(rule=name, is_ours=True) for name in ours}
@@ -204,7 +208,11 @@ class Backtest:
         tellers = {old.told_in for old in past.deliveries}
         then = [old for old in past.deliveries if _was_sent(old) and old.id not in tellers and self._concerns(old.rule)]
         recall = Recall(past, resource_types=self._resource_types, with_api=self._with_api)
-        for rule in self._ruleset.candidates(event.event_type, event.resource_type, event.workspace):
+        for rule in self._ruleset.concerned(event.event_type, event.resource_type, event.workspace):
+            if rule.passes_over(event.event_type, event.resource_type, event.workspace):
+                with suppress(_Unkept):
+                    self._decide(rule, past, recall)
+                continue
             report = self._reports[rule.name]
             report.events += 1
             of_rule = [old for old in then if old.rule == rule.name]
@@ -251,6 +259,8 @@ class Backtest:
             except StopIteration as stop:
                 decision: Decision = stop.value
                 self._simulation.remember(decision.changes)
+                for entry in decision.entries:
+                    self._windows.add(entry)
                 return _Decided(decision=decision, is_textless=is_textless, resource=resource.value, at=at)
             if isinstance(ask, Remembered):
                 answer = self._remembered(rule, past, ask)
@@ -258,6 +268,8 @@ class Backtest:
                 answer = self._simulation.quiet_until(ask, at)
             elif isinstance(ask, Silences):
                 answer = ()
+            elif isinstance(ask, Windowed):
+                answer = ask.value(self._windows.figures(ask.span))
             elif isinstance(ask, Proof):
                 # That a mail carries a file does not decide whether it goes.
                 answer = recall.proof(ask) or Given(value=Enclosure())

@@ -5,8 +5,9 @@ messages. What it still needs on the way it asks for (`asks`): `decide` is a gen
 sent the answer. The daemon answers from the bank and the store (`evaluate`), the test runner and the preview from what
 they were given; so all of them decide alike.
 
-The order is fixed: the look-ups that `when` and the keys name, the condition, `mode`, `fire`, `once`, then for each
-message that is due the look-ups that only it names and the proof that it carries, and the stages that it passes.
+The order is fixed: the look-ups that the windows name, the windows, the look-ups that `when` and the keys name, the
+condition, `mode`, `fire`, `once`, then for each message that is due the look-ups that only it names and the proof that
+it carries, and the stages that it passes.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any, Final, TypeVar
 from memonotify.engine.asks import Ask, Asking, Given, Lookup, Remembered
 from memonotify.engine.enclosing import Enclosure, file_name, wanted_proof, with_proof
 from memonotify.engine.stages import Passage, Step, in_step, stages
+from memonotify.engine.windows import MAX_KEY_LENGTH, windowed
 from memonotify.errors import RenderError
 from memonotify.holding import Ending, Hold, Overtaken, Policy, Resolved, StateChange
 from memonotify.model import (
@@ -40,16 +42,14 @@ from memonotify.policies.once import OnceVerdict, once
 from memonotify.rules.lookups import lookup_path
 from memonotify.rules.match import fits
 from memonotify.rules.values import Entry, Rule
+from memonotify.rules.windows import Window
 from memonotify.templating.conditions import Condition
 from memonotify.templating.environment import Text
 from memonotify.templating.groupform import events_of
 from memonotify.templating.messages import annotate, with_severity
+from memonotify.windowing import WindowEntry
 
 __all__ = ["Ask", "Deciding", "Given", "Lookup", "Remembered", "context_of", "decide", "early_key", "entries_of"]
-
-MAX_KEY_LENGTH: Final = 512
-"""A longer key would not fit an index of every database."""
-
 
 T = TypeVar("T")
 
@@ -103,6 +103,10 @@ def decide(rule: Rule, *, event: Event, resource: Given, at: datetime, at_once: 
         facts.note(resource.note)
     judged = _Judged()
     try:
+        if rule.windows:
+            yield from _windows(rule, event, facts, judged)
+            if not rule.match.fits(event.event_type, event.resource_type, event.workspace):
+                return _only_counted(rule, judged)
         yield from _look_up(rule, _names(rule.when, rule.key, rule.hysteresis, *_keys_of(rule)), facts)
         verdict = yield from _judge(rule, event, facts, judged)
         if rule.once is not None and verdict.outcome is Outcome.MATCHED and verdict.branch is Branch.NOTIFY:
@@ -114,6 +118,7 @@ def decide(rule: Rule, *, event: Event, resource: Given, at: datetime, at_once: 
             detail="; ".join((str(failed), *facts.notes)),
             key=judged.key,
             faults=(failed.fault,),
+            entries=tuple(judged.entries),
         )
     making = _Making(
         rule=rule,
@@ -155,6 +160,7 @@ def _concluded(making: _Making, judged: _Judged, verdict: Verdict, made: list[Ne
         overtaken=overtaken,
         resolved=_resolved(changes),
         faults=tuple(facts.faults),
+        entries=tuple(judged.entries),
     )
 
 
@@ -164,6 +170,42 @@ def _resolved(changes: Iterable[StateChange]) -> Resolved | None:
     over = (each for each in changes if each.policy is Policy.FIRE and (each.old, each.new) == (true, false))
     found = next(over, None)
     return None if found is None else Resolved(workspace=found.workspace, rule=found.rule, key=found.key)
+
+
+def _windows(rule: Rule, event: Event, facts: _Facts, judged: _Judged) -> Asking[None]:
+    """Ask for the values of the rule's windows, and note what they count of the event.
+
+    Of an event that the rule itself does not look at, only those windows are of interest that count it.
+    """
+    looks = rule.match.fits(event.event_type, event.resource_type, event.workspace)
+    for window in rule.windows:
+        if not looks and not window.match.fits(event.event_type, event.resource_type, event.workspace):
+            continue
+        yield from _look_up(rule, _names(*window.parts), facts)
+        what, path = f"window.{window.name}", ("window", window.name)
+        ask = _try(what, path, lambda: windowed(rule, window, event, facts.context))  # noqa: B023 - called at once
+        if ask.entry is not None:
+            judged.entries.append(ask.entry)
+        if looks:
+            judged.values[window.name] = yield ask
+    # Last, for no window sees another one.
+    facts.context |= judged.values
+
+
+def counting(rule: Rule, window: Window, *, event: Event, resource: Given) -> Asking[WindowEntry | None]:
+    """Return what one window counts of an event of the past, None where that is nothing or cannot be told."""
+    facts = _Facts(context=context_of(event, resource.value))
+    try:
+        yield from _look_up(rule, _names(*window.parts), facts)
+        return _try("window", (), lambda: windowed(rule, window, event, facts.context)).entry
+    except _Failed:
+        return None
+
+
+def _only_counted(rule: Rule, judged: _Judged) -> Decision:
+    counted = "its windows count it" if judged.entries else "no window counts it"
+    detail = f"match does not fit; {counted}"
+    return Decision(rule=rule.name, outcome=Outcome.NOT_MATCHED, detail=detail, entries=tuple(judged.entries))
 
 
 def entries_of(rule: Rule, branch: Branch) -> tuple[Entry, ...]:
@@ -194,6 +236,8 @@ class _Judged:
     once: OnceVerdict | None = None
     once_key: str = ""
     changes: list[StateChange] = field(default_factory=list)
+    entries: list[WindowEntry] = field(default_factory=list)
+    values: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)

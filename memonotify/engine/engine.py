@@ -70,7 +70,8 @@ class Engine:
 
     `ruleset` is asked once per event, so that a reload takes effect with the next one. `on_deliveries` is told the
     channels after each transaction that made deliveries, `on_failures` hears of one that has a failed decision,
-    `on_holds` of one with messages that wait. `hours` are the configuration's, by name. `pause` waits for seconds.
+    `on_holds` of one with messages that wait. `hours` are the configuration's, by name. `is_filled` says whether a
+    window has been filled from the past: the events of its rules wait until then. `pause` waits for seconds.
     Where several nodes share the store, `leads` says whether this one evaluates what must be in order, and the store is
     looked at every `look_s` seconds for events that nobody has.
     """
@@ -91,6 +92,7 @@ class Engine:
         on_failures: Callable[[], None] = lambda: None,
         on_holds: Callable[[], None] = lambda: None,
         hours: Mapping[str, Hours] | None = None,
+        is_filled: Callable[[str], bool] = lambda _window: True,
         leads: Callable[[], bool] = lambda: True,
         look_s: float = MOST_WAIT_S,
         concurrency: int = CONCURRENCY,
@@ -118,6 +120,7 @@ class Engine:
             clock=clock,
             random=random,
             hours=hours,
+            is_filled=is_filled,
         )
         self._places = Places()
         self._headroom = headroom
@@ -130,6 +133,7 @@ class Engine:
         self._tasks: list[asyncio.Task[None]] = []
         self._busy: set[asyncio.Task[Any]] = set()
         self._waiting = 0
+        self._in_hand: set[int] = set()
         self._stopping = False
 
     @property
@@ -137,13 +141,17 @@ class Engine:
         """How many events are not yet evaluated, as far as is known here; after a start the store may hold more."""
         return len(self._backlog)
 
+    def in_hand(self) -> frozenset[int]:
+        """Return the numbers of the events that are under evaluation now, by the rules as they were at its start."""
+        return frozenset(self._in_hand)
+
     def away(self) -> dict[str, str]:
         """Return the workspaces whose bank is taken to be away, each with why."""
         return self._evaluator.away()
 
     def plan(self, event_type: str, resource_type: str, workspace: str) -> Plan:
         """Say what is to become of an event that comes in, where several nodes share the store."""
-        rules = self._ruleset().candidates(event_type, resource_type, workspace)
+        rules = self._ruleset().concerned(event_type, resource_type, workspace)
         in_order = any(rule.memories for rule in rules)
         return Plan(keep=self._backlog.has_room and (not in_order or self._leads()), in_order=in_order)
 
@@ -222,6 +230,7 @@ class Engine:
 
     async def _evaluate_in_turn(self, event: Event, rules: tuple[Rule, ...]) -> None:
         """Evaluate when the headroom has room for one more of the workspace's."""
+        self._in_hand.add(event.seq)
         gate = self._gates.get(event.workspace)
         if gate is None:
             gate = self._gates[event.workspace] = Gate(self._headroom, PLACES)
@@ -231,20 +240,23 @@ class Engine:
     async def _evaluate(self, event: Event, rules: tuple[Rule, ...]) -> None:
         if not self._leads() and any(rule.memories for rule in rules):
             await self._with_store(lambda: self._store.hand_over(event))
+            self._in_hand.discard(event.seq)
             self._backlog.done(event)
             return
         work = self._evaluator.begin(event, rules)
+        self._in_hand.add(event.seq)
         try:
             await self._settle(work)
         except Exception:  # noqa: BLE001 - logged with its traceback
             # Not even put off: the store has it, and it is read again after a while.
             self._log.exception("event_left", workspace=event.workspace, event_id=event.id)
         finally:
+            self._in_hand.discard(event.seq)
             self._evaluator.end(work)
             self._backlog.done(event)
 
     def _candidates(self, event: Event) -> tuple[Rule, ...]:
-        return self._ruleset().candidates(event.event_type, event.resource_type, event.workspace)
+        return self._ruleset().concerned(event.event_type, event.resource_type, event.workspace)
 
     async def _next(self) -> tuple[Event, tuple[Rule, ...]]:
         """Return the next event that may be evaluated now, with the rules that look at it.
@@ -265,6 +277,7 @@ class Engine:
                 await self._places.room()
                 continue
             self._evaluator.pass_over(event)
+            self._in_hand.add(event.seq)
             self._quiet.append(event)
             self._quiet_ready.set()
             if len(self._quiet) >= MAX_QUIET:
@@ -293,6 +306,7 @@ class Engine:
                 self._evaluated(workspace, count)
         finally:
             for event in events:
+                self._in_hand.discard(event.seq)
                 self._backlog.done(event)
         self._log.debug("events_evaluated", count=len(events), rules=0)
 

@@ -9,14 +9,14 @@ later, but never twice, and never without the rest.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
 from typing import Any, Final, Protocol
 
 from memonotify.config.values import Retry
-from memonotify.engine.asks import Ask, Given, Lookup, QuietUntil, Remembered, Silences
+from memonotify.engine.asks import Ask, Given, Lookup, QuietUntil, Remembered, Silences, Windowed
 from memonotify.engine.decide import decide, early_key
 from memonotify.engine.enclosing import Proof
 from memonotify.engine.hold import Hold
@@ -36,6 +36,7 @@ from memonotify.model import (
     Silence,
 )
 from memonotify.rules.values import Rule
+from memonotify.windowing import Figures, WindowSpan
 
 MAX_TURN_S: Final = 0.01
 """How long one event's rules are decided before other tasks get a turn."""
@@ -45,11 +46,17 @@ LEAST_BEHIND_S: Final = 0.5
 """How long an event waits behind another whose moment has come, but which is not under evaluation yet."""
 
 
+FILLING_S: Final = 2.0
+"""How long an event waits for a window to be filled before it asks again."""
+
+
 class Memory(Protocol):
-    """What is used of the store: what a policy remembers for a key, None where it is nothing; the silences in force."""
+    """What is used of the store: what a policy remembers for a key, None where it is nothing; the silences in force;
+    what there is in a span of a window."""
 
     async def policy_state(self, workspace: str, rule: str, policy: Policy, key: str) -> str | None: ...
     async def active_silences(self, at: datetime) -> Sequence[Silence]: ...
+    async def window_figures(self, span: WindowSpan) -> Figures: ...
 
 
 class Hours(Protocol):
@@ -88,8 +95,10 @@ class Evaluator:
         clock: Clock,
         random: Random,
         hours: Mapping[str, Hours] | None = None,
+        is_filled: Callable[[str], bool] = lambda _window: True,
     ) -> None:
         self._memory = memory
+        self._is_filled = is_filled
         self._hours = hours or {}
         self._banks = banks
         self._resource_types = resource_types
@@ -134,13 +143,16 @@ class Evaluator:
         """Decide every rule. Doing it again for the same work asks the store again, but not the bank.
 
         Raises:
-            PutOff: the bank may give later what a rule needs, or an earlier event of the same key waits for that.
+            PutOff: the bank may give later what a rule needs, an earlier event of the same key waits for that, or one
+                of the rules' windows is not filled yet.
             StoreUnavailable: the store could not say what is remembered.
         """
         resource = Given(value=None)
         try:
             for turn in work.turns.values():
                 turn.check()
+            if not all(self._is_filled(window.digest) for rule in work.rules for window in rule.windows):
+                raise PutOff(FILLING_S, Reason.DEFERRED, was_asked=False, is_behind=True)
             if any(rule.needs_resource for rule in work.rules):
                 resource = await work.inquiry.resource()
             decisions = await self._decisions(work, resource)
@@ -207,7 +219,7 @@ class Evaluator:
             hours=self._hours,
             turn=turn,
         )
-        if turn is not None and not decision.changes:
+        if turn is not None and not decision.changes and not decision.entries:
             # Nothing to remember: those behind need not wait for the transaction.
             self._order.leave(work.event.workspace, rule.name, turn)
         return decision
@@ -246,7 +258,7 @@ async def conclude(
         elif isinstance(ask, Proof):
             answer = await inquiry.proof(ask)
         else:
-            if turn is not None and isinstance(ask, Remembered):
+            if turn is not None and isinstance(ask, Remembered | Windowed):
                 await turn.decide(ask.line)
             answer = await recalled(ask, memory, hours or {}, event.workspace, rule.name, at)
 
@@ -261,6 +273,8 @@ async def recalled(
     """
     if isinstance(ask, Remembered):
         return await memory.policy_state(workspace, rule, ask.policy, ask.key)
+    if isinstance(ask, Windowed):
+        return ask.value(await memory.window_figures(ask.span))
     if isinstance(ask, Silences):
         return await memory.active_silences(at)
     if isinstance(ask, QuietUntil):

@@ -18,6 +18,7 @@ from memonotify.engine.evaluate import Hours, Memory, conclude
 from memonotify.holding import Policy
 from memonotify.model import Decision, Event, NewDelivery, Outcome, Silence
 from memonotify.rules.values import Rule, Ruleset
+from memonotify.windowing import Figures, WindowSpan
 
 _ABSENT = object()
 _MONEY: Final = ("amount", "currency")
@@ -41,6 +42,10 @@ class NoMemory:
     async def active_silences(self, _at: datetime) -> Sequence[Silence]:
         """Return none."""
         return ()
+
+    async def window_figures(self, _span: WindowSpan) -> Figures:
+        """Return that there is nothing."""
+        return Figures()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -97,8 +97,9 @@ def decides_by(rule: Rule, *, with_stages: bool = False) -> frozenset[str]:
     """
     entries = (*rule.notify, *rule.resolved)
     once = None if rule.once is None else rule.once.per
+    windows = (part for window in rule.windows for part in window.parts)
     keys = [each.by for each in (rule.group, rule.limit) if with_stages and each is not None]
-    names = _names((rule.when, rule.key, rule.hysteresis, once, *keys, *(entry.when for entry in entries)))
+    names = _names((rule.when, rule.key, rule.hysteresis, once, *keys, *windows, *(entry.when for entry in entries)))
     while True:
         wider = names | _names(rule.lookups[name] for name in names & rule.lookups.keys())
         if wider == names:

@@ -38,6 +38,7 @@ from memonotify.logs import logger
 from memonotify.model import Clock, Decision, Document, Event, EventState, NewDelivery, Outcome, Silence
 from memonotify.past import GOES_OUT, Extent, Past, ReplayedMessage, ReplayOrder, ReplayPage, Selection, Standing
 from memonotify.rules.values import Rule, Ruleset
+from memonotify.windowing import Figures, WindowSpan
 
 MOST_EVENTS: Final = 500
 """So many events are looked at in one call: what a caller asks for is bounded."""
@@ -55,6 +56,7 @@ class ReplayStore(Protocol):
         self, selection: Selection, *, after: int, last: int, limit: int, with_decisions: bool = False
     ) -> list[Past]: ...
     async def document(self, workspace: str, event_id: str, path: str) -> bytes | None: ...
+    async def window_figures(self, span: WindowSpan) -> Figures: ...
     async def replay(
         self, event: Event, new: Sequence[NewDelivery], documents: Sequence[Document] = ...
     ) -> frozenset[str]: ...
@@ -194,7 +196,7 @@ class Replayer:
             event=past.event,
             resource=resource,
             inquiry=answers,
-            memory=_Then(past),
+            memory=_Then(past, self._store),
             at=self._clock.now(),
             # A person sends these: they wait for nothing and are gathered with nothing.
             at_once=True,
@@ -254,12 +256,17 @@ class _Then:
     """What rules remembered when the event was evaluated: today's answers are those of later events."""
 
     past: Past
+    store: ReplayStore
 
     async def policy_state(self, _workspace: str, rule: str, policy: Policy, key: str) -> str | None:
         return remembered_then(self.past, rule, policy, key)
 
     async def active_silences(self, _at: datetime) -> Sequence[Silence]:
         return ()
+
+    async def window_figures(self, span: WindowSpan) -> Figures:
+        # A span ends with the event's own date, so what came after it is not in it.
+        return await self.store.window_figures(span)
 
 
 @dataclass(frozen=True, slots=True)

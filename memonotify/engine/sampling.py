@@ -16,7 +16,7 @@ from typing import Final
 
 from memonotify.catalogue import EVENT_TYPES
 from memonotify.config.values import Config
-from memonotify.engine.asks import Given, Lookup, QuietUntil, Remembered, Silences
+from memonotify.engine.asks import Given, Lookup, QuietUntil, Remembered, Silences, Windowed
 from memonotify.engine.decide import decide
 from memonotify.engine.enclosing import Enclosure, Proof
 from memonotify.engine.rehearsal import Head, Shown, head_of, heads_shown
@@ -224,6 +224,8 @@ def _decided(rule: Rule, sample: Sample, workspace: str, remembered: bool | None
         if isinstance(ask, Remembered):
             known = remembered if ask.policy is Policy.FIRE else None
             answer = None if known is None else str(known).lower()
+        elif isinstance(ask, Windowed):
+            answer = ask.value()
         elif isinstance(ask, Silences):
             answer = ()
         elif isinstance(ask, QuietUntil):

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from memonotify.catalogue import EVENT_TYPES, PROVEN_EVENT_TYPES
 from memonotify.config.values import Config
-from memonotify.engine.asks import Given, Lookup, QuietUntil, Remembered, Silences
+from memonotify.engine.asks import Given, Lookup, QuietUntil, Remembered, Silences, Windowed
 from memonotify.engine.decide import decide
 from memonotify.engine.enclosing import Enclosure, Proof
 from memonotify.engine.shortfalls import Shortfall, shortfalls
@@ -188,6 +188,9 @@ def decided(rule: Rule, event: Event, test: RuleTest, hours: Mapping[str, Hours]
             ask = deciding.send(answer)
         except StopIteration as stop:
             return stop.value, unanswered
+        if isinstance(ask, Windowed):
+            answer = test.windows.get(ask.name, ask.value())
+            continue
         if isinstance(ask, Remembered | Silences | QuietUntil):
             answer = _recalled(ask, rule, event, test, hours)
             continue

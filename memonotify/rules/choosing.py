@@ -25,6 +25,8 @@ from memonotify.rules.versions import FoundFile, InForce, Refused, Version
 from memonotify.templating.environment import Templates
 from memonotify.yamlsource import Document
 
+_Spoken = tuple[frozenset[str], frozenset[str], bool, dict[str, str]]
+
 _OWN_NAME: Final = "give it a name of its own"
 
 
@@ -198,10 +200,11 @@ def _parsed(path: Path, text: str) -> Document:
     return document
 
 
-def _speaking(versions: Iterable[Version | None]) -> dict[str, tuple[frozenset[str], frozenset[str], bool]]:
-    """Return what tests may speak of: each rule's name with its channels, its look-ups, and whether it remembers."""
+def _speaking(versions: Iterable[Version | None]) -> dict[str, _Spoken]:
+    """Return what tests may speak of: each rule's name with its channels, its look-ups, whether it remembers, and its
+    windows."""
     return {
-        name: (declared.channels, declared.lookups, declared.on_change)
+        name: (declared.channels, declared.lookups, declared.on_change, dict(declared.windows))
         for version in versions
         if version is not None
         for name, declared in version.declared.items()

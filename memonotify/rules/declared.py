@@ -5,13 +5,15 @@ Made by `reader`; `loader` and `expectations` check names against it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declared:
     """One rule as its file names it (`line` from 1): the channels of its messages, the names of its look-ups, whether
-    it remembers what it answered, or tells a key once, and after how many seconds it escalates."""
+    it remembers what it answered, or tells a key once, after how many seconds it escalates, and what each of its
+    windows tells."""
 
     name: str
     file: str
@@ -22,3 +24,4 @@ class Declared:
     once: bool = False
     afters_s: frozenset[float] = frozenset()
     is_report: bool = False
+    windows: Mapping[str, str] = field(default_factory=dict)

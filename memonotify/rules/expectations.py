@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from decimal import Decimal
+from typing import Any, Final
 
 from memonotify.catalogue import EVENT_FIELDS
 from memonotify.config.durations import format_duration, parse_duration
@@ -20,8 +21,15 @@ from memonotify.rules.faults import shown_names
 from memonotify.rules.lookups import ROOT
 from memonotify.rules.moments import local_text, moment
 from memonotify.rules.values import RuleTest
+from memonotify.windowing import Measure
 from memonotify.yamlsource import Document
 from memonotify.yamlsource import Path as DataPath
+
+_WINDOW_VALUES: Final = {
+    Measure.COUNT.value: "a whole number, such as 4",
+    Measure.SUM.value: "an amount in the currency's unit, such as 50000.50",
+    Measure.FIRST_SEEN.value: "true or false",
+}
 
 
 class TestReader:
@@ -62,6 +70,7 @@ class TestReader:
         self._check_lookups((*path, "fetch"), lookups if isinstance(lookups, dict) else {})
         self._check_state((*path, "state"), state if isinstance(state, dict) else {})
         self._check_workspace((*path, "workspace"), workspace)
+        windows = dict(self._windows((*path, "window"), data.get("window")))
         now = self._now((*path, "now"), data["now"]) if isinstance(data.get("now"), str) else None
         for at, item in enumerate(expected):
             self._check_expected((*path, "expect", at), item)
@@ -77,6 +86,7 @@ class TestReader:
             state=state if isinstance(state, dict) else {},
             told=_told(told),
             now=now,
+            windows=windows,
         )
 
     def _check_event(self, path: DataPath, event: Mapping[str, Any]) -> None:
@@ -130,6 +140,27 @@ class TestReader:
             self._problem(path, message, hint=shown_names("steps", steps) if steps else "it has no `escalate`")
         return after_s
 
+    def _windows(self, path: DataPath, given: Any) -> Iterator[tuple[str, bool | int | Decimal]]:
+        """Read the values of windows; what each name means is known from the rules."""
+        known: dict[str, set[str]] = {}
+        for rule in self._rules.values():
+            for name, measure in rule.windows.items():
+                known.setdefault(name, set()).add(measure)
+        for name, value in given.items() if isinstance(given, dict) else ():
+            if name not in known:
+                hint = self._suggester.did_you_mean(name, known) or shown_names("windows", known)
+                self._problem((*path, name), f"no rule has a window `{name}`", hint=hint, key=True)
+                continue
+            if not isinstance(value, bool | int | float):
+                # The schema has spoken.
+                continue
+            read = _window_value(value, known[name])
+            if read is None:
+                wanted = " or ".join(_WINDOW_VALUES[measure] for measure in sorted(known[name]) if measure)
+                self._problem((*path, name), f"the value of window `{name}` is {wanted}")
+            else:
+                yield name, read
+
     def _now(self, path: DataPath, text: str) -> datetime | None:
         try:
             return moment(text, self._config.timezone)
@@ -182,3 +213,14 @@ def _told(given: Mapping[str, Any]) -> dict[str, frozenset[str] | None]:
         name: None if keys is True else frozenset(keys if isinstance(keys, list) else ())
         for name, keys in given.items()
     }
+
+
+def _window_value(value: Any, measures: set[str]) -> bool | int | Decimal | None:
+    """Return a window's value as expressions see it, None where it is none of these measures'."""
+    if isinstance(value, bool):
+        return value if Measure.FIRST_SEEN in measures else None
+    if isinstance(value, int) and Measure.COUNT in measures:
+        return value
+    if isinstance(value, int | float) and Measure.SUM in measures:
+        return Decimal(str(value))
+    return None

@@ -35,13 +35,15 @@ from memonotify.rules.policyreader import PolicyReader, afters_of
 from memonotify.rules.published import Published
 from memonotify.rules.reports import Report, ReportReader
 from memonotify.rules.values import Entry, Rule
+from memonotify.rules.windowreader import WindowReader, measure_of, windows_of
+from memonotify.rules.windows import Window
 from memonotify.templating.conditions import Condition
 from memonotify.templating.environment import Escape, Expression, Place, Templates, Text
 from memonotify.templating.groupform import NAMES
 from memonotify.yamlsource import Document
 from memonotify.yamlsource import Path as DataPath
 
-_C = TypeVar("_C", Condition, Text)
+_C = TypeVar("_C", Condition, Expression, Text)
 
 
 class RuleReader:
@@ -68,7 +70,7 @@ class RuleReader:
         self._fetch: Mapping[str, Any] = data["fetch"] if isinstance(data.get("fetch"), dict) else {}
         self._name = str(data.get("name"))
         self._description = str(data.get("description") or "")
-        self._names = frozenset(self._fetch)
+        self._names = frozenset(self._fetch) | {name for name, _ in windows_of(data.get("window"))}
         self._is_report = "report" in data
 
     def declared(self) -> Declared | None:
@@ -87,6 +89,7 @@ class RuleReader:
             once="once" in self._data,
             afters_s=frozenset(afters_of(self._data.get("escalate"))),
             is_report=self._is_report,
+            windows={name: measure_of(window) for name, window in windows_of(self._data.get("window"))},
         )
 
     def rule(self) -> Rule | None:
@@ -96,6 +99,7 @@ class RuleReader:
         when = self._condition("when")
         hysteresis = self._condition("hysteresis")
         lookups = dict(self._lookups())
+        windows = self._windows(match, lookups)
         key = self._key()
         policies = PolicyReader(
             self._document,
@@ -119,7 +123,7 @@ class RuleReader:
         self._check_attaching(match, attaching)
         if needs_resource or self._fetch or attaching or self._is_report:
             self._check_bank(match)
-        self._doubt_fields(match)
+        self._doubt_fields(match, windows)
         self._doubt_conditions(match)
         if self.problems:
             return None
@@ -146,6 +150,7 @@ class RuleReader:
             escalate=escalate,
             severity=self._severity(),
             report=report,
+            windows=windows,
         )
 
     def _report(self) -> Report | None:
@@ -198,12 +203,15 @@ class RuleReader:
         return condition
 
     def _key(self) -> Text | None:
-        key = self._compile(("key",), self._templates.text)
+        return self._varying(("key",))
+
+    def _varying(self, path: DataPath, *, names: frozenset[str] | None = None) -> Text | None:
+        """Compile the text of a key; one that is the same for every event may be an expression without its braces."""
+        key = self._compile(path, self._templates.text, names=names)
         if key is not None and key.constant is not None and self._is_expression(key.constant):
-            path = (*self._path, "key")
             hint = f'did you mean "{{{{ {key.constant.strip()} }}}}"?'
-            note = self._document.problem(path, "the key is the same for every event", hint=hint, severity="note")
-            self.notes.append(note)
+            message = "the key is the same for every event"
+            self.notes.append(self._document.problem((*self._path, *path), message, hint=hint, severity="note"))
         return key
 
     def _is_expression(self, text: str) -> bool:
@@ -230,6 +238,32 @@ class RuleReader:
             text = self._compile(path, self._templates.text, escape=Escape.PATH, names=frozenset())
             if text is not None:
                 yield name, text
+
+    def _windows(self, match: Match, lookups: Mapping[str, Text]) -> tuple[Window, ...]:
+        own = frozenset(self._fetch)
+        reader = WindowReader(
+            self._document,
+            self._path,
+            self._data,
+            text=lambda path: self._varying(path, names=own),
+            expression=lambda path: self._compile(path, self._templates.expression, names=own),
+            plain=self._plain,
+            lookups=lookups,
+            taken=ALWAYS_KNOWN | self._templates.global_names | own | NAMES,
+        )
+        windows = tuple(reader.windows(match))
+        self.problems += reader.problems
+        for name, window in windows_of(self._data.get("window")):
+            if isinstance(window.get("match"), dict):
+                path = (*self._path, "window", name, "match")
+                self.notes += self._published.notes(self._document, path, window["match"])
+        return windows
+
+    def _plain(self, source: str) -> Expression:
+        """Compile an expression that the rule means without writing it."""
+        compiled = self._templates.expression(source)
+        self._parts.append(((*self._path, "window", ""), compiled))
+        return compiled
 
     def _messages(self, place: DataPath, first: int = 0) -> Iterator[Entry]:
         """Read the messages below a path within the rule, numbered from `first` on."""
@@ -301,15 +335,18 @@ class RuleReader:
         self._parts.append((path, compiled))
         return compiled
 
-    def _doubt_fields(self, match: Match) -> None:
+    def _doubt_fields(self, match: Match, windows: tuple[Window, ...]) -> None:
         """Note each field that no resource has which the rule can see, once, where it stands first."""
         owners: dict[str, tuple[str, ...]] = {"resource": fieldnotes.types_of(match)}
         for name, source in self._fetch.items():
             found = fieldnotes.type_of_lookup(source) if isinstance(source, str) else None
             owners[name] = () if found is None else (found,)
+        beside = {window.name: window.match for window in windows if window.match != match}
         told = set[tuple[str, ...]]()
         for path, part in self._parts:
-            for doubt in fieldnotes.doubts(part.analysis.paths, owners):
+            counted = beside.get(str(path[len(self._path) + 1])) if path[len(self._path)] == "window" else None
+            seen = owners if counted is None else {**owners, "resource": fieldnotes.types_of(counted)}
+            for doubt in fieldnotes.doubts(part.analysis.paths, seen):
                 if doubt.path not in told:
                     told.add(doubt.path)
                     name, field = doubt.path[:2]

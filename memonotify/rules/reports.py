@@ -24,7 +24,7 @@ FIELDS: Final = ("accounts", "at", "charts", "missing", "open", "since", "totals
 """What a report has."""
 
 _OF_EVENTS: Final = (
-    "when", "fetch", "fire", "key", "hysteresis", "resolved", "once", "quiet", "group", "limit", "escalate",
+    "when", "fetch", "fire", "key", "hysteresis", "resolved", "once", "quiet", "group", "limit", "escalate", "window",
 )  # fmt: skip
 _FACTS: Final = ("event_type", "resource_type")
 _TEXTS: Final = {"email": ("text", "html"), "slack": ("text", "blocks"), "http": ("json", "body")}

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Literal
 
 from memonotify.config.durations import format_duration
@@ -16,6 +17,7 @@ from memonotify.rules.index import Index
 from memonotify.rules.match import Match
 from memonotify.rules.policies import Group, Limit, Once, Quiet, Step
 from memonotify.rules.reports import Report
+from memonotify.rules.windows import Window
 from memonotify.templating.conditions import Condition
 from memonotify.templating.environment import Expression, Text
 from memonotify.templating.messages import Message
@@ -68,11 +70,12 @@ class Rule:
     group: Group | None = None
     limit: Limit | None = None
     escalate: tuple[Step, ...] = ()
+    windows: tuple[Window, ...] = ()
 
     @property
     def memories(self) -> int:
         """How many policies of the rule go by what they remember; with any, its events are decided in order."""
-        return self.on_change + (self.once is not None) + (self.limit is not None)
+        return self.on_change + (self.once is not None) + (self.limit is not None) + len(self.windows)
 
     @property
     def gathers(self) -> bool:
@@ -96,6 +99,11 @@ class Rule:
     def escalations(self) -> tuple[Entry, ...]:
         """The messages of all steps of its escalation."""
         return tuple(entry for step in self.escalate for entry in step.entries)
+
+    @property
+    def counts_beside(self) -> tuple[Match, ...]:
+        """What its windows match, where that is another thing than the rule itself does."""
+        return tuple(window.match for window in self.windows if window.match != self.match)
 
     report: Report | None = None
 
@@ -122,7 +130,8 @@ class RuleTest:
     with `fire: on_change` answered before, by rule: for every key, or by key; `told` what those with `once` have told
     already: every key (None), or these. Of an expectation, `after` is as `format_duration` writes it, `held_until` is
     local time as `local_text` does, or False. An empty `workspace` is the first one;
-    `now` (aware, UTC) is when the event comes in, or None.
+    `now` (aware, UTC) is when the event comes in, or None. `windows` are windows' values by
+    name.
     """
 
     name: str
@@ -136,6 +145,7 @@ class RuleTest:
     state: Mapping[str, bool | Mapping[str, bool]] = field(default_factory=dict)
     told: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
     now: datetime | None = None
+    windows: Mapping[str, bool | int | Decimal] = field(default_factory=dict)
 
     def has_told(self, rule: str, key: str) -> bool:
         """Return whether a rule with `once` has told a key already."""
@@ -156,13 +166,15 @@ class Ruleset:
     tests: tuple[RuleTest, ...] = ()
     digest: str = ""
     _index: Index[Rule] = field(init=False, repr=False, compare=False)
+    _concerned: Index[Rule] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(
-            self,
-            "_index",
-            Index((rule.match, rule) for rule in self.rules if rule.mode is not Mode.OFF and rule.report is None),
-        )
+        awake = [rule for rule in self.rules if rule.mode is not Mode.OFF and rule.report is None]
+        index = concerned = Index((rule.match, rule) for rule in awake)
+        if any(rule.counts_beside for rule in awake):
+            concerned = Index((match, rule) for rule in awake for match in (rule.match, *rule.counts_beside))
+        object.__setattr__(self, "_index", index)
+        object.__setattr__(self, "_concerned", concerned)
 
     def candidates(self, event_type: str, resource_type: str, workspace: str) -> tuple[Rule, ...]:
         """Return the rules whose `match` fits an event of these facts, in their order; their `when` is not asked.
@@ -170,6 +182,28 @@ class Ruleset:
         A rule that is off is none of them, nor is a report.
         """
         return self._index.find(event_type, resource_type, workspace)
+
+    def concerned(self, event_type: str, resource_type: str, workspace: str) -> tuple[Rule, ...]:
+        """Return the candidates, and the rules that only count such an event in a window."""
+        found = self._concerned.find(event_type, resource_type, workspace)
+        if self._concerned is self._index:
+            return found
+        # One rule may be found by several of its matches.
+        return tuple({id(rule): rule for rule in found}.values())
+
+    def windows(self) -> dict[str, tuple[Rule, Window]]:
+        """Return the windows in force by what they are kept under, each with a rule that has it."""
+        return {
+            window.digest: (rule, window)
+            for rule in self.rules
+            if rule.mode is not Mode.OFF and rule.report is None
+            for window in rule.windows
+        }
+
+    @property
+    def longest_window_s(self) -> float:
+        """How far the windows of its rules look back at most."""
+        return max((window.within_s for rule in self.rules for window in rule.windows), default=0.0)
 
     def rule(self, name: str) -> Rule | None:
         """Return the rule of that name."""

@@ -21,6 +21,7 @@ from memonotify.store import failures as failure_rows
 from memonotify.store import holds as hold_rows
 from memonotify.store import memory
 from memonotify.store import traces as trace_rows
+from memonotify.store import windows as window_rows
 from memonotify.store.cells import decode, detail, encode, micros, moment, optional_moment, storable
 from memonotify.store.conflicts import insert_new, put
 from memonotify.store.deliveries import delivery_row
@@ -34,6 +35,7 @@ class EvaluationRows:
     event_seq: int
     evaluated_at: int
     changes: tuple[StateChange, ...]
+    entries: list[dict[str, Any]]
     decisions: list[dict[str, Any]]
     traces: list[dict[str, Any]]
     snapshots: list[dict[str, Any]]
@@ -54,6 +56,7 @@ def evaluation_rows(evaluation: Evaluation) -> EvaluationRows:
         event_seq=seq,
         evaluated_at=at,
         changes=tuple(change for decision in evaluation.decisions for change in decision.changes),
+        entries=[window_rows.entry_row(entry) for decision in evaluation.decisions for entry in decision.entries],
         decisions=[
             {
                 "event_seq": seq,
@@ -139,6 +142,7 @@ def _write(connection: Connection, written: Sequence[EvaluationRows]) -> None:
     ):
         if found:
             connection.execute(statement, found)
+    window_rows.add(connection, [row for rows in written for row in rows.entries])
     hold_rows.add(connection, [row for rows in written for row in rows.holds])
     hold_rows.overtake(connection, [each for rows in written for each in rows.overtaken])
     hold_rows.resolve(connection, [each for rows in written for each in rows.resolved])

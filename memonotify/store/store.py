@@ -71,6 +71,7 @@ from memonotify.store import (
     schema,
     silences,
     traces,
+    windows,
 )
 from memonotify.store.backend import Backend, EventRow, backend_for, row_of
 from memonotify.store.budgets import Wish
@@ -83,6 +84,7 @@ from memonotify.store.silences import Expired
 from memonotify.store.standing import StandingSilences
 from memonotify.store.tables import probes
 from memonotify.store.writer import Argument, Lane, Result, Writer
+from memonotify.windowing import Figures, WindowEntry, WindowSpan
 
 Answer = TypeVar("Answer")
 
@@ -317,6 +319,32 @@ class Store:
         Call it again while it removes as much as `limit` allows.
         """
         return await self._write(memory.forget, (micros(before), limit))
+
+    # What rules' windows count
+
+    async def window_figures(self, span: WindowSpan) -> Figures:
+        """Return what there is in a span of a window."""
+        return await self._read(windows.figures, span)
+
+    async def window_fills(self) -> frozenset[str]:
+        """Return the windows that the stored past was read for."""
+        return await self._read(windows.fills)
+
+    async def fill_windows(self, entries: Sequence[WindowEntry], *, filled: Sequence[str] = ()) -> None:
+        """Write what windows count of the stored past; with the last of it, note which are filled."""
+        rows = [windows.entry_row(entry) for entry in entries]
+        await self._write(windows.fill, windows.Filling(rows, tuple(filled), self._now()))
+
+    async def drop_windows(self, gone: Sequence[str]) -> None:
+        """Note that these windows count no more: once they do again, they are filled anew."""
+        await self._write(windows.drop, tuple(gone))
+
+    async def purge_windows(self, *, before: datetime, limit: int = 500) -> int:
+        """Remove what windows counted before a moment; returns how much.
+
+        Call it again while it removes as much as `limit` allows.
+        """
+        return await self._write(windows.purge, (micros(before), limit))
 
     # What waits for a policy's moment
 

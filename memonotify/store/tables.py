@@ -193,6 +193,33 @@ policy_states = Table(
 )
 """What policies remember, by key."""
 
+window_entries = Table(
+    "window_entries",
+    metadata,
+    # The digest of the window's definition: an edited window begins anew.
+    Column("window_id", Text, primary_key=True),
+    Column("workspace", Text, primary_key=True),
+    Column("resource_type", Text, primary_key=True),
+    Column("resource_id", Text, primary_key=True),
+    Column("key", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("event_seq", BigInteger, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("currency", Text, nullable=False),
+    Index("ix_window_entries_key", "window_id", "workspace", "key", "at"),
+    Index("ix_window_entries_at", "at"),
+    sqlite_with_rowid=False,
+)
+"""What rules' windows count: each resource once, under the key and at the time of the last event that counted."""
+
+window_fills = Table(
+    "window_fills",
+    metadata,
+    Column("window_id", Text, primary_key=True),
+    Column("filled_at", BigInteger, nullable=False),
+)
+"""The windows in force that the stored past was read for."""
+
 gatherings = Table(
     "gatherings",
     metadata,

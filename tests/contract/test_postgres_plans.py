@@ -16,6 +16,8 @@ from storeparts import (
     a_delivery,
     a_failure,
     a_silence,
+    a_span,
+    an_entry,
     an_event,
     claimed,
     evaluated,
@@ -32,6 +34,7 @@ from memonotify.store import Store, postgres
 from memonotify.store.backend import backend_for
 from memonotify.store.cells import micros
 from memonotify.store.schema import prepare
+from memonotify.windowing import Measure
 
 ROWS = 20_000
 LATER = START + timedelta(days=100)
@@ -58,6 +61,9 @@ SELECT id, 1, 0, 0, true, '' FROM deliveries;
 INSERT INTO failures (kind, workspace, event_id, rule, channel, reason, detail, at, delivery_id, told_at)
 SELECT 'dead_letter', 'acme', 'old' || n, 'rule' || n % 50, 'mail', 'timeout', '', {micros(START)} + n, 'd' || n,
     CASE n % 1000 WHEN 0 THEN NULL ELSE {micros(START)} + n END FROM generate_series(1, {ROWS}) n;
+INSERT INTO window_entries (window_id, workspace, resource_type, resource_id, key, at, event_seq, amount, currency)
+SELECT 'w', 'acme', 'transaction', 'r' || n, 'k', {micros(START) - 30 * 86_400_000_000} + n, n, 100, 'EUR'
+FROM generate_series(1, 5 * {ROWS}) n;
 INSERT INTO policy_states (workspace, rule, policy, key, value, changed_at)
 SELECT 'acme', 'rule' || n % 50, 'fire', 'k' || n, 'true', 0 FROM generate_series(1, {ROWS}) n;
 INSERT INTO gatherings (workspace, rule, branch, entry, channel, policy, key, opened_at, due_at, size)
@@ -68,7 +74,10 @@ SELECT 'd' || n, 'acme', 'rule' || n % 50, 'once', 'k' || n, {TEXT}, CASE n % 2 
 FROM generate_series(1, {ROWS}) n;
 """
 OPEN = ("pending", "sending", "dead")
-BIG = {"events", "decisions", "snapshots", "deliveries", "attempts", "failures", "policy_states", "holds", "gatherings"}
+BIG = {
+    "events", "decisions", "snapshots", "deliveries", "attempts", "failures", "policy_states", "holds", "gatherings",
+    "window_entries",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +141,11 @@ async def _work(store: Store, clock: ManualClock) -> None:
     await store.hand_over(await stored(store, "e4"))
     await store.mark_evaluated([await stored(store, "e5")], START)
     await store.policy_state("acme", "big", Policy.FIRE, "k")
+    await store.fill_windows([an_entry()], filled=["w"])
+    for measure in Measure:
+        await store.window_figures(a_span(measure))
+    await store.drop_windows(["w"])
+    await store.purge_windows(before=START + timedelta(days=1))
     delivery = await claimed(store)
     await store.renew(delivery, lease_s=30)
     await store.settle(settled(delivery, DeliveryState.DEAD, failures=(a_failure(),)))
@@ -186,6 +200,18 @@ async def test_marking_many_events_finds_each_by_its_number(store_url: str) -> N
     plan = _plan(store_url, postgres._MARK, ([1, 2, 3], [4, 4, 4], "lease"))
     assert list(_whole(plan)) == []
     assert "events" in json.dumps(plan)
+
+
+async def test_a_window_reads_nothing_of_the_history_outside_it(store: Store, store_url: str) -> None:
+    with statements() as seen:
+        for measure in Measure:
+            assert (await store.window_figures(a_span(measure))).count == 0
+    for statement, values in seen.items():
+        with psycopg.connect(store_url, autocommit=True, prepare_threshold=None) as connection:
+            rows = connection.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", values).fetchone()
+        (found,) = rows or ()
+        plan = (json.loads(found) if isinstance(found, str) else found)[0]["Plan"]
+        assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 20, plan
 
 
 async def test_retention_reads_no_more_than_what_it_removes(store: Store, store_url: str) -> None:

@@ -14,6 +14,8 @@ from storeparts import (
     a_delivery,
     a_failure,
     a_silence,
+    a_span,
+    an_entry,
     buried,
     claimed,
     evaluated,
@@ -29,6 +31,8 @@ from memonotify.holding import Policy, StateChange
 from memonotify.model import DeliveryState, Document, Evaluation, EventState, FailureKind
 from memonotify.past import Selection
 from memonotify.store import Store
+from memonotify.store.cells import micros
+from memonotify.windowing import Measure
 
 # "SCAN events" reads a whole table; "SCAN events USING INDEX ix_events_open" only what a partial index holds.
 _WHOLE = re.compile(
@@ -55,6 +59,11 @@ async def _work(store: Store, clock: ManualClock) -> None:
     await store.record(Evaluation(event=await stored(store, "e2"), evaluated_at=START))
     await store.postpone(await stored(store, "e3"), later)
     await store.policy_state("acme", "big", Policy.FIRE, "k")
+    await store.fill_windows([an_entry()], filled=["w"])
+    for measure in Measure:
+        await store.window_figures(a_span(measure))
+    await store.drop_windows(["w"])
+    await store.purge_windows(before=START + timedelta(days=1))
     delivery = await claimed(store)
     await store.renew(delivery, lease_s=30)
     await store.settle(settled(delivery, DeliveryState.DEAD, failures=(a_failure(),)))
@@ -117,6 +126,44 @@ async def test_statements_over_open_work_use_the_partial_indexes(store: Store, c
         )
     for name in ("ix_deliveries_pending", "ix_deliveries_sending", "ix_deliveries_dead", "ix_events_open"):
         assert f"INDEX {name}" in text
+
+
+_OUTSIDE = """
+WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 100000)
+INSERT INTO window_entries (window_id, workspace, resource_type, resource_id, key, at, event_seq, amount, currency)
+SELECT 'w', 'acme', 'transaction', 'old' || n, 'k', :old + n, n, 100, 'EUR' FROM numbers
+"""
+
+
+def _steps(connection: sqlite3.Connection, statement: str, values: object) -> int:
+    """Return how many instructions of its machine SQLite takes for a statement."""
+    count = 0
+
+    def step() -> int:
+        nonlocal count
+        count += 1
+        return 0
+
+    # Prepared before: that reads the schema, whose cost is another.
+    connection.execute(statement, values).fetchall()
+    connection.set_progress_handler(step, 1)
+    connection.execute(statement, values).fetchall()
+    connection.set_progress_handler(None, 1)
+    return count
+
+
+async def test_a_window_costs_the_same_with_a_long_history_outside_it(store: Store) -> None:
+    await store.fill_windows([an_entry(resource_id=f"r{number}") for number in range(10)])
+    with statements() as seen:
+        for measure in Measure:
+            await store.window_figures(a_span(measure))
+    assert len(seen) == 3
+    with closing(sqlite3.connect(store.name)) as connection:
+        before = [_steps(connection, statement, values) for statement, values in seen.items()]
+        connection.execute(_OUTSIDE, {"old": micros(START - timedelta(days=30))})
+        connection.commit()
+        after = [_steps(connection, statement, values) for statement, values in seen.items()]
+    assert after == before
 
 
 def test_a_plan_that_reads_a_whole_table_is_seen() -> None:

@@ -14,6 +14,8 @@ from memonotify.model import Branch, Decision, DeliveryState, Falsehood, Mode, O
 from memonotify.past import Extent, Past, Selection
 from memonotify.rules.match import Match
 from memonotify.rules.values import Ruleset
+from memonotify.rules.windows import Window
+from memonotify.windowing import Measure
 
 
 def trial(*rules, elsewhere=(), examples=3, with_api=("acme",)):
@@ -222,3 +224,31 @@ async def test_pages_follow_each_other_in_order_and_end_at_the_last_event_there_
     extent = Extent(count=450, first=7, last=456)
     seqs = [each.event.seq async for page in pages(Many(), Selection(), extent, with_decisions=False) for each in page]
     assert seqs == list(range(7, 457))
+
+
+def counting(when, *, match=None, name="r"):
+    made = rule(name, when=when, needs_resource=True)
+    by = fn(lambda c: c["resource"]["key"], "resource")
+    window = Window(name="x", measure=Measure.COUNT, match=match or made.match, by=by, within_s=60.0, digest="w")
+    return replace(made, windows=(window,))
+
+
+def test_a_window_counts_what_was_looked_at_and_nothing_of_before():
+    backtest = trial(counting(fn(lambda c: c["x"] == 2, "x")))
+    pasts = [past(seq, resource={"key": key}) for seq, key in enumerate("klkk", start=1)]
+    report = reported(backtest, *pasts)["r"]
+    assert (report.events, report.sends) == (4, 1)
+
+
+def test_an_event_without_the_resource_that_a_window_reads_is_undecided():
+    report = reported(trial(counting(None)), past(1))["r"]
+    assert dict(report.undecided) == {"the resource was not kept": 1}
+
+
+def test_a_window_counts_events_that_its_rule_does_not_look_at():
+    made = counting(fn(lambda c: c["x"] == 1, "x"), match=Match(event_type=("transaction_confirmed",)))
+    looks = replace(made, match=Match(event_type=("transaction_rejected",)))
+    first = past(1, resource={"key": "k"})
+    second = past(2, resource={"key": "k"}, type_="transaction_rejected")
+    report = reported(trial(looks), first, second)["r"]
+    assert (report.events, report.sends) == (1, 1)

@@ -15,6 +15,8 @@ from memonotify.errors import FetchError, Reason
 from memonotify.model import Decision, DeliveryState, Outcome
 from memonotify.past import Extent, Past, ReplayOrder, Selection, Standing
 from memonotify.rules.values import Ruleset
+from memonotify.rules.windows import Window
+from memonotify.windowing import Figures, Measure
 
 
 class Shelf:
@@ -24,6 +26,11 @@ class Shelf:
         self.pasts = {each.event.seq: each for each in pasts}
         self.documents = {}
         self.added = []
+        self.asked = []
+
+    async def window_figures(self, span):
+        self.asked.append(span)
+        return Figures(count=2)
 
     async def extent(self, selection):
         return Extent(count=len(self.pasts), first=min(self.pasts), last=max(self.pasts))
@@ -217,3 +224,14 @@ async def test_a_dead_letter_is_left_to_retry(replay):
     page = await replay(shelf, rule("r"), send=True, resend=True)
     assert told(page) == [("evt-1", "r", "dead", False)]
     assert page.messages[0].detail == f"a dead letter: memonotify retry {page.messages[0].delivery_id}"
+
+
+async def test_a_window_is_what_the_store_has_up_to_the_events_own_date(replay):
+    made = rule("counts", notify=(entry(message=fn(lambda c: {"json": c["x"]}, "x")),))
+    window = Window(name="x", measure=Measure.COUNT, match=made.match, by=fn("k"), within_s=60.0, digest="w")
+    shelf = Shelf(past(1))
+    page = await replay(shelf, replace(made, windows=(window,)), send=True)
+    assert told(page) == [("evt-1", "counts", "new", True)]
+    (span,) = shelf.asked
+    assert (span.until.isoformat(), (span.until - span.after).total_seconds()) == ("2026-03-02T09:00:00+00:00", 60.0)
+    assert page.messages[0].headline == "3"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from types import SimpleNamespace
 
 import pytest
@@ -15,6 +16,8 @@ from memonotify.model import Branch, Severity
 from memonotify.rules.match import Match
 from memonotify.rules.policies import Group, Limit, Once, Quiet, Step
 from memonotify.rules.values import Ruleset, RuleTest
+from memonotify.rules.windows import Window
+from memonotify.windowing import Measure
 
 MAIL = EmailConfig(
     name="mail",
@@ -289,3 +292,37 @@ def test_a_rule_names_its_policies_in_a_few_words_in_the_order_of_the_stages():
     )
     assert everything.policies == ("once in 1d", "quiet nights", "group 1m", "limit 3 per 1h", "escalate after 1d")
     assert policied().policies == ()
+
+
+def windowed(measure):
+    said = entry(0, "mail", message=fn(lambda c: {"subject": str(c["x"])}), type_="email")
+    made = rule(notify=[said], when=fn(lambda c: c["x"] not in (0, False), "x"))
+    window = Window(
+        name="x",
+        measure=measure,
+        match=made.match,
+        by=fn("k"),
+        within_s=60.0,
+        digest="w",
+        amount=fn(lambda c: c["resource"], "resource"),
+    )
+    return replace(made, windows=(window,))
+
+
+@pytest.mark.parametrize(
+    ("measure", "given", "told"),
+    [
+        (Measure.COUNT, {}, "1"),
+        (Measure.COUNT, {"x": 4}, "4"),
+        (Measure.SUM, {}, "1.05"),
+        (Measure.SUM, {"x": Decimal("7.50")}, "7.50"),
+        (Measure.FIRST_SEEN, {}, "True"),
+    ],
+)
+def test_a_window_is_what_the_test_says_or_of_the_event_alone(measure, given, told):
+    test = case([{"rule": "r", "subject": told}], resource={"amount": 105, "currency": "EUR"}, windows=given)
+    assert run(test, windowed(measure)).passed
+
+
+def test_what_was_seen_before_keeps_a_rule_silent():
+    assert run(case([], windows={"x": False}), windowed(Measure.FIRST_SEEN)).passed

@@ -188,6 +188,30 @@ def upgrade() -> None:
         postgresql_where=sa.text("expires_at IS NOT NULL"),
     )
     op.create_table(
+        "window_entries",
+        sa.Column("window_id", sa.Text(), nullable=False),
+        sa.Column("workspace", sa.Text(), nullable=False),
+        sa.Column("resource_type", sa.Text(), nullable=False),
+        sa.Column("resource_id", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("event_seq", sa.BigInteger(), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "window_id", "workspace", "resource_type", "resource_id", name=op.f("pk_window_entries")
+        ),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_window_entries_at", "window_entries", ["at"], unique=False)
+    op.create_index("ix_window_entries_key", "window_entries", ["window_id", "workspace", "key", "at"], unique=False)
+    op.create_table(
+        "window_fills",
+        sa.Column("window_id", sa.Text(), nullable=False),
+        sa.Column("filled_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("window_id", name=op.f("pk_window_fills")),
+    )
+    op.create_table(
         "gatherings",
         sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("open_key", sa.Text(), nullable=True),
