@@ -23,6 +23,7 @@ class Policy(StrEnum):
     QUIET = "quiet"
     GROUP = "group"
     LIMIT = "limit"
+    EXPECT = "expect"
 
 
 STAGES: Final = (Policy.SILENCE, Policy.QUIET, Policy.GROUP, Policy.LIMIT)
@@ -47,12 +48,14 @@ class Ending:
     """What makes an escalation needless: an event of one of these types whose `same` field has this value.
 
     `fire_key` is set where the rule remembers its condition's answer: that it is false again ends it as well.
+    `expect_key` is that of a deadline that was missed: that what was expected has come ends it.
     """
 
     event_types: tuple[str, ...] = ()
     same: str = ""
     value: str = ""
     fire_key: str | None = None
+    expect_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

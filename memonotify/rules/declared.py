@@ -11,7 +11,7 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declared:
     """One rule as its file names it (`line` from 1): the channels of its messages, the names of its look-ups, and
-    whether it remembers what it answered."""
+    whether it remembers what it answered, is a report, or speaks of what has not come."""
 
     name: str
     file: str
@@ -20,3 +20,4 @@ class Declared:
     lookups: frozenset[str]
     on_change: bool = False
     is_report: bool = False
+    expects: bool = False

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from memonotify.model import Mode, Severity
+from memonotify.rules.expected import Expect
 from memonotify.rules.index import Index
 from memonotify.rules.match import Match
 from memonotify.rules.policies import Group, Limit, Once, Quiet, Step
@@ -43,7 +44,7 @@ class Rule:
     `lookups` are the API paths under `fetch`, by the name each answer has in expressions and messages; `on_change` with
     `key` speaks only where the answer of `when` changes for a key. `needs_resource` says whether the bank is asked for
     the event's resource. `digest` changes whenever the rule or a template file it uses directly does. One with a
-    `report` looks at no event.
+    `report` looks at no event; one with `expect` speaks where no event came by a time.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Rule:
         return tuple(entry for step in self.escalate for entry in step.entries)
 
     report: Report | None = None
+    expect: Expect | None = None
 
     def passes_over(self, event_type: str, resource_type: str, workspace: str) -> str:
         """Say why it does not look at an event of these facts; empty where it does."""

@@ -112,6 +112,7 @@ def _ending_data(ending: Ending) -> dict[str, Any]:
         "same": ending.same,
         "value": ending.value,
         "fire_key": ending.fire_key,
+        "expect_key": ending.expect_key,
     }
 
 
