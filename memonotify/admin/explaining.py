@@ -20,6 +20,7 @@ from memonotify.admin.records import attempt_json, delivery_json, event_json, mo
 from memonotify.admin.unspoken import unspoken
 from memonotify.admin.waits import wait_json
 from memonotify.errors import NotFound
+from memonotify.holding import Policy
 from memonotify.model import (
     Attempt,
     Branch,
@@ -34,6 +35,7 @@ from memonotify.model import (
     Snapshot,
     Wait,
 )
+from memonotify.policies.expect import remembered
 from memonotify.rules.values import Rule
 from memonotify.schedules import Schedule
 
@@ -41,6 +43,7 @@ MAX_DECISIONS: Final = 20_000
 """How many decisions of a rule are counted, the newest; more would keep a reader of the store busy for too long."""
 
 _MAX_MESSAGES: Final = 100_000
+_MAX_DEADLINES: Final = 5
 _NEAR: Final = 5
 _RECENT: Final = 500
 
@@ -59,6 +62,9 @@ class Records(Protocol):
         self, rule: str, since: datetime, /, *, workspace: str | None = None, limit: int | None = None
     ) -> list[tuple[str, datetime, Decision]]: ...
     async def events_with_messages(self, rule: str, since: datetime, /) -> set[str]: ...
+    async def policy_states(
+        self, workspace: str, rule: str, policy: Policy, /, *, limit: int
+    ) -> list[tuple[str, str]]: ...
     async def schedules(self) -> list[Schedule]: ...
     async def deliveries(
         self, *, workspace: str | None = None, event_id: str | None = None, limit: int = 100
@@ -177,6 +183,7 @@ async def explain_rule(store: Records, known: Known, name: str, *, since: dateti
         "severity": str(rule.severity) if rule is not None else None,
         "match": _match_json(rule) if rule is not None else None,
         "reasons": reasons,
+        "deadlines": await _deadlines(store, rule, workspace),
         "is_due_by_clock": rule is not None and rule.report is not None,
         "schedules": [
             _schedule_json(schedule)
@@ -184,6 +191,22 @@ async def explain_rule(store: Records, known: Known, name: str, *, since: dateti
             if schedule.rule == name and workspace in (None, schedule.workspace)
         ],
     }
+
+
+async def _deadlines(store: Records, rule: Rule | None, workspace: str | None) -> list[Json]:
+    """Return the last deadlines of a rule that expects something, the latest first, and how each went."""
+    if rule is None or rule.expect is None:
+        return []
+    found = []
+    for schedule in await store.schedules():
+        if schedule.rule == rule.name and workspace in (None, schedule.workspace):
+            known = await store.policy_states(schedule.workspace, rule.name, Policy.EXPECT, limit=_MAX_DEADLINES)
+            for by, text in known:
+                one = remembered(text)
+                if one is not None:
+                    event = {"id": one.event_id, "date": one.date} if one.event_id else None
+                    found.append({"workspace": schedule.workspace, "by": by, "course": one.course, "event": event})
+    return found
 
 
 def _schedule_json(schedule: Schedule) -> Json:

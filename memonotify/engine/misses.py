@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from memonotify.engine.asks import Asking
 from memonotify.engine.evaluate import Hours, Memory, recalled
 from memonotify.engine.expecting import deadlines
 from memonotify.engine.stages import Passage, Step, in_step, stages
@@ -55,43 +56,50 @@ class Shelf(Memory, Protocol):
     async def events(self, *, state: EventState | None, workspace: str | None, limit: int) -> list[Event]: ...
 
 
-class Missing:
-    """Writes the messages of one rule for one deadline that was missed. Pure but for what it asks the store."""
+def context_of(
+    rule: Rule, workspace: str, period: Period, *, last: Mapping[str, str] | None, waiting: int = 0
+) -> Context:
+    """Return the names that the messages of a miss see. `last` is the event that came before, `waiting` how many are
+    not evaluated yet."""
+    return {
+        "expected": {
+            "by": period.by.isoformat(),
+            "since": period.since.isoformat(),
+            "rule": rule.name,
+            "last": last,
+            "waiting": waiting,
+        },
+        "workspace": {"name": workspace},
+    }
 
-    def __init__(
-        self, rule: Rule, workspace: str, context: Context, *, at: datetime, memory: Memory, hours: Mapping[str, Hours]
-    ) -> None:
+
+class Missing:
+    """Writes the messages of one rule for one deadline that was missed. `changes` is what their stages remember.
+
+    Its messages are made by a generator that asks, as `decide` is: the job answers from the store, a test from nothing.
+    """
+
+    def __init__(self, rule: Rule, workspace: str, context: Context, *, at: datetime) -> None:
         self._rule = rule
         self._workspace = workspace
         self._context = context
         self._at = at
-        self._memory = memory
-        self._hours = hours
         self.changes: list[StateChange] = []
 
-    async def messages(self, key: str, note: str) -> list[NewDelivery]:
-        """Return those of `notify`, and those of `escalate`, which wait.
-
-        Raises:
-            StoreUnavailable: the store could not say what is remembered.
-        """
+    def messages(self, key: str, note: str) -> Asking[list[NewDelivery]]:
+        """Return those of `notify`, and those of `escalate`, which wait. `key` is that of the deadline."""
         made = []
         for entry in self._rule.notify:
             new = self._message(entry, Branch.NOTIFY, key, note)
             if new is not None:
-                made.append(await self._passed(new))
+                made.append((yield from self._passed(new)))
         if any(new.state is not DeliveryState.SUPPRESSED for new in made):
             made += self._escalations(key, note)
         return made
 
-    async def _passed(self, new: NewDelivery) -> NewDelivery:
+    def _passed(self, new: NewDelivery) -> Asking[NewDelivery]:
         if self._rule.mode is Mode.SHADOW:
             return replace(new, state=DeliveryState.SUPPRESSED, detail=SHADOW)
-        step = await self._staged(new)
-        self.changes += step.changes
-        return in_step(new, step)
-
-    async def _staged(self, new: NewDelivery) -> Step:
         passage = Passage(
             rule=self._rule,
             branch=new.branch,
@@ -102,14 +110,9 @@ class Missing:
             resource=None,
             at=self._at,
         )
-        staging, answer = stages(passage), None
-        while True:
-            try:
-                ask = staging.send(answer)
-            except StopIteration as stop:
-                step: Step = stop.value
-                return step
-            answer = await recalled(ask, self._memory, self._hours, self._workspace, self._rule.name, self._at)
+        step: Step = yield from stages(passage)
+        self.changes += step.changes
+        return in_step(new, step)
 
     def _escalations(self, key: str, note: str) -> list[NewDelivery]:
         made = []
@@ -213,24 +216,23 @@ class ExpectJob:
         return await self._missed(period, waiting, _note(waiting, was_off=was_off))
 
     async def _missed(self, period: Period, waiting: int, note: str) -> Made:
-        context = {
-            "expected": {
-                "by": period.by.isoformat(),
-                "since": period.since.isoformat(),
-                "rule": self.rule,
-                "last": await self._last(period),
-                "waiting": waiting,
-            },
-            "workspace": {"name": self.workspace},
-        }
-        missing = Missing(
-            self._of, self.workspace, context, at=self._clock.now(), memory=self._store, hours=self._hours
-        )
-        made = await missing.messages(period.key, note)
+        context = context_of(self._of, self.workspace, period, last=await self._last(period), waiting=waiting)
+        missing = Missing(self._of, self.workspace, context, at=self._clock.now())
+        made = await self._answered(missing.messages(period.key, note))
         for new in made:
             if new.notification.render_error:
                 self._metrics.render_errors.labels(self.rule).inc()
         return Made(deliveries=tuple(made), changes=(self._remember(period, Course.MISSED), *missing.changes))
+
+    async def _answered(self, making: Asking[list[NewDelivery]]) -> list[NewDelivery]:
+        answer: object = None
+        while True:
+            try:
+                ask = making.send(answer)
+            except StopIteration as stop:
+                made: list[NewDelivery] = stop.value
+                return made
+            answer = await recalled(ask, self._store, self._hours, self.workspace, self.rule, self._clock.now())
 
     def _remember(self, period: Period, course: Course) -> StateChange:
         return StateChange(

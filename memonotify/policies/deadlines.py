@@ -73,6 +73,9 @@ class Deadlines:
         self._grace = timedelta(seconds=grace_s)
         self._latest: Period | None = None
 
+    def __contains__(self, moment: datetime) -> bool:
+        return self.next_after(moment - _INSTANT) == moment
+
     def next_after(self, moment: datetime) -> datetime | None:
         """Return the first deadline behind a moment."""
         found = self._timetable.next_after(self._start(moment))

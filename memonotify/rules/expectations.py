@@ -59,7 +59,9 @@ class TestReader:
         self._check_lookups((*path, "fetch"), lookups if isinstance(lookups, dict) else {})
         self._check_state((*path, "state"), state if isinstance(state, dict) else {})
         self._check_workspace((*path, "workspace"), workspace)
-        now = self._now((*path, "now"), data["now"]) if isinstance(data.get("now"), str) else None
+        now = self._moment((*path, "now"), data.get("now"))
+        deadline = self._moment((*path, "deadline"), data.get("deadline"))
+        self._check_occasion(path, data)
         for at, item in enumerate(expected):
             self._check_expected((*path, "expect", at), item)
         return RuleTest(
@@ -73,6 +75,7 @@ class TestReader:
             workspace=workspace if isinstance(workspace, str) else "",
             state=state if isinstance(state, dict) else {},
             now=now,
+            deadline=deadline,
         )
 
     def _check_event(self, path: DataPath, event: Mapping[str, Any]) -> None:
@@ -95,12 +98,24 @@ class TestReader:
                 message = f"rule `{name}` remembers nothing, so it has no `state`"
                 self._problem((*path, name), message, hint="only rules with `fire: on_change` do", key=True)
 
-    def _now(self, path: DataPath, text: str) -> datetime | None:
+    def _check_occasion(self, path: DataPath, data: Mapping[str, Any]) -> None:
+        if "event" not in data and "deadline" not in data:
+            message = "a test needs an `event`"
+            self.problems.append(self._document.problem(path, message, hint="or `deadline`, for what has not come"))
+        for name in ("event", "resource", "fetch", "state", "now") if "deadline" in data else ():
+            if name in data:
+                message = f"`{name}` has no place beside `deadline`: nothing came by then"
+                self._problem((*path, name), message, hint="remove one of the two", key=True)
+
+    def _moment(self, path: DataPath, text: Any) -> datetime | None:
+        if not isinstance(text, str):
+            return None
         try:
             return moment(text, self._config.timezone)
         except ValueError as error:
             if not self._document.is_spoiled(path):
-                self._problem(path, f"`now` {error}", hint='such as "2026-03-02T08:30:00Z", or "2026-03-02 09:30"')
+                hint = 'such as "2026-03-02T08:30:00Z", or "2026-03-02 09:30"'
+                self._problem(path, f"`{path[-1]}` {error}", hint=hint)
             return None
 
     def _check_workspace(self, path: DataPath, name: Any) -> None:

@@ -47,7 +47,7 @@ _FORMS: Final[Mapping[str, Mapping[str, Any]]] = {
             "{{ expected.rule }} was expected in {{ workspace.name }} by {{ expected.by | datetime }}, "
             "and has not come.\n"
             "{% if expected.last %}The last one came on {{ expected.last.date | datetime }} "
-            "(event {{ expected.last.id }}).{% else %}None has come before.{% endif %}\n"
+            "(event {{ expected.last.id }}).{% else %}None is known from before.{% endif %}\n"
         ),
     },
     "slack": {

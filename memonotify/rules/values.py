@@ -107,7 +107,7 @@ class RuleTest:
     `resource` is None where the test gives none; `lookups` are answers by look-up name or path. Each item of `expect`
     names what it cares for: `rule`, `channel`, fields of the message; an empty list is silence. `state` is what rules
     with `fire: on_change` answered before, by rule: for every key, or by key. An empty `workspace` is the first one;
-    `now` (aware, UTC) is when the event comes in, or None.
+    `now` (aware, UTC) is when the event comes in, or None. With a `deadline` there is no event: nothing came by then.
     """
 
     name: str
@@ -120,6 +120,7 @@ class RuleTest:
     workspace: str = ""
     state: Mapping[str, bool | Mapping[str, bool]] = field(default_factory=dict)
     now: datetime | None = None
+    deadline: datetime | None = None
 
     def remembered(self, rule: str, key: str) -> bool | None:
         """Return what a rule answered for a key before, or None where the test does not say."""

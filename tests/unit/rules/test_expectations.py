@@ -118,3 +118,10 @@ def test_a_field_of_an_event_that_is_no_text_is_a_problem(rules_folder: RulesFol
     assert rules_folder.problem(text) == (
         "rules/a.yaml:3:25: `event_type` of an event is one text (as the bank sends it)"
     )
+
+
+def test_a_test_is_of_an_event_or_of_a_deadline(rules_folder: RulesFolder) -> None:
+    rules = "rules: [{name: a, notify: [{channel: finance-mail}]}]\ntests:\n  - name: t\n    expect: []\n"
+    assert "a test needs an `event` (or `deadline`, for what has not come)" in rules_folder.problem(rules)
+    both = f'{rules}    deadline: "2026-11-27 12:00"\n    event: {{}}\n'
+    assert "6:5: `event` has no place beside `deadline`: nothing came by then" in rules_folder.problem(both)
