@@ -29,6 +29,7 @@ from memonotify.delivery.courier import Courier
 from memonotify.delivery.failures import Reporter
 from memonotify.engine.engine import Engine
 from memonotify.engine.filling import Filler
+from memonotify.engine.misses import ExpectJobs
 from memonotify.engine.replay import Replayer
 from memonotify.engine.scheduler import Scheduler
 from memonotify.engine.timekeeper import Timekeeper
@@ -202,19 +203,29 @@ class App:
             clock=self.clock,
             leads=lambda: self.store.leads,
         )
+        reports = ReportJobs(
+            ruleset=lambda: self.reloader.ruleset,
+            banks=self.banks,
+            store=self.store,
+            is_business_day=is_business_day,
+            clock=self.clock,
+            metrics=self.metrics,
+            locale=config.locale,
+        )
+        expectations = ExpectJobs(
+            ruleset=lambda: self.reloader.ruleset,
+            workspaces=tuple(workspace.name for workspace in config.workspaces),
+            store=self.store,
+            hours=hours,
+            clock=self.clock,
+            metrics=self.metrics,
+        )
         self.scheduler = Scheduler(
             store=self.store,
-            jobs=ReportJobs(
-                ruleset=lambda: self.reloader.ruleset,
-                banks=self.banks,
-                store=self.store,
-                is_business_day=is_business_day,
-                clock=self.clock,
-                metrics=self.metrics,
-                locale=config.locale,
-            ),
+            jobs=lambda: (*reports(), *expectations()),
             on_deliveries=self.courier.wake,
             on_failures=self.reporter.wake,
+            on_holds=self.timekeeper.wake,
             clock=self.clock,
             metrics=self.metrics,
             random=self._random,

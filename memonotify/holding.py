@@ -23,6 +23,7 @@ class Policy(StrEnum):
     QUIET = "quiet"
     GROUP = "group"
     LIMIT = "limit"
+    EXPECT = "expect"
 
 
 STAGES: Final = (Policy.SILENCE, Policy.QUIET, Policy.GROUP, Policy.LIMIT)
@@ -44,11 +45,15 @@ class Gather:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """What makes an escalation needless: an event of one of these types whose `same` field has this value."""
+    """What makes an escalation needless: an event of one of these types whose `same` field has this value.
+
+    `expect_key` is that of a deadline that was missed: that what was expected has come ends it.
+    """
 
     event_types: tuple[str, ...] = ()
     same: str = ""
     value: str = ""
+    expect_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -224,6 +224,7 @@ class Outcome(StrEnum):
     MATCHED = "matched"
     NOT_MATCHED = "not_matched"
     UNCHANGED = "unchanged"
+    EXPECTED = "expected"
     SUPPRESSED = "suppressed"
     FAILED = "failed"
 

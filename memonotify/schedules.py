@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from memonotify.holding import StateChange
 from memonotify.model import Failure, NewDelivery
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
     """What the store keeps of one job. `due_at` is the moment it runs for next, `try_at` when it is run: later where
-    `attempts` have failed. `last_at` is the moment for which it ran last. `digest` changes whenever its moments do."""
+    `attempts` have failed. `last_at` is the moment for which it ran last. `digest` changes whenever its moments do;
+    `begun_at` is since when the job is known with it."""
 
     workspace: str
     rule: str
@@ -26,28 +28,33 @@ class Schedule:
     try_at: datetime
     attempts: int = 0
     last_at: datetime | None = None
+    begun_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Occasion:
     """One run of a job. `due_at` is the moment it is for, however late it is `now`; `last_at` the one before, if any.
 
-    With `is_last`, there is no other try: what is not there now is not there.
+    With `is_last`, there is no other try: what is not there now is not there. `begun_at` is since when the job is known
+    with its present moments, None where nobody noted it.
     """
 
     due_at: datetime
     last_at: datetime | None
     now: datetime
     is_last: bool
+    begun_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """What a job made: messages, perhaps none, and what somebody must hear of. Ids of deliveries are derived from the
+    """What a job made: messages, perhaps none, and what somebody must hear of. Where one of `changes` does
+    not hold any more, nothing of it is written, and the job is run again. Ids of deliveries are derived from the
     workspace, the rule, `due_at` and the entry, so that a job that runs twice makes nothing twice."""
 
     deliveries: tuple[NewDelivery, ...] = ()
     failures: tuple[Failure, ...] = ()
+    changes: tuple[StateChange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +74,10 @@ class Job(Protocol):
     def rule(self) -> str: ...
     @property
     def digest(self) -> str: ...
+    @property
+    def makes_up(self) -> bool:
+        """Whether each moment counts, however late: those that nothing ran for are made up for, one after the other."""
+        ...
 
     def next_after(self, moment: datetime) -> datetime | None:
         """Return its first moment behind another, None where there is none any more."""

@@ -23,6 +23,8 @@ from memonotify.config.loader import load_config
 from memonotify.config.values import Config
 from memonotify.engine.evaluate import Evaluator
 from memonotify.engine.filling import Filler
+from memonotify.engine.misses import ExpectJobs
+from memonotify.engine.scheduler import Scheduler
 from memonotify.engine.timekeeper import Timekeeper
 from memonotify.metrics import Metrics
 from memonotify.model import Attempt, Delivery, DeliveryState, Event, Node, Recorded, Settlement
@@ -110,6 +112,22 @@ class Bench:
             clock=self.clock,
             metrics=self.metrics,
         )
+        jobs = ExpectJobs(
+            ruleset=lambda: self.ruleset,
+            workspaces=("acme",),
+            store=self.store,
+            hours=hours,
+            clock=self.clock,
+            metrics=Metrics(),
+        )
+        self.scheduler = Scheduler(
+            store=self.store,
+            jobs=jobs,
+            on_deliveries=lambda _channels: None,
+            clock=self.clock,
+            metrics=Metrics(),
+            random=Random(1),
+        )
 
     def reload(self, rules: str) -> None:
         """Put other rules in force."""
@@ -183,9 +201,18 @@ class Bench:
         for _ in range(steps):
             self.clock.advance(seconds / steps)
             await self.lead()
+            await self.judge()
             while await self.timekeeper.look() <= 0:
                 pass
             await self.send()
+
+    async def judge(self) -> None:
+        """Judge the deadlines that are due, one after the other."""
+        before = None
+        while any(rule.expect for rule in self.ruleset.rules) and before != (kept := await self.store.schedules()):
+            before = kept
+            await self.scheduler.look()
+            await self.scheduler.idle()
 
     async def lead(self) -> None:
         """Be the node that leads, where there may be others."""

@@ -21,12 +21,14 @@ from memonotify.admin.waits import wait_json
 from memonotify.errors import NotFound
 from memonotify.holding import Policy
 from memonotify.model import Branch, Clock, Decision, Event, EventState, Node, Snapshot, Wait
+from memonotify.policies.expect import remembered
 from memonotify.rules.values import Rule
 from memonotify.schedules import Schedule
 
 MAX_DECISIONS: Final = 20_000
 """How many decisions of a rule are counted, the newest; more would keep a reader of the store busy for too long."""
 
+_MAX_DEADLINES: Final = 5
 _NEAR: Final = 5
 _RECENT: Final = 500
 
@@ -45,6 +47,9 @@ class Records(Messages, Protocol):
         self, rule: str, since: datetime, /, *, workspace: str | None = None, limit: int | None = None
     ) -> list[tuple[str, datetime, Decision]]: ...
     async def events_with_messages(self, rule: str, since: datetime, /) -> set[str]: ...
+    async def policy_states(
+        self, workspace: str, rule: str, policy: Policy, /, *, limit: int
+    ) -> list[tuple[str, str]]: ...
     async def schedules(self) -> list[Schedule]: ...
     async def waiting_of_rule(
         self, rule: str, /, *, workspace: str | None = None
@@ -142,6 +147,7 @@ async def explain_rule(store: Records, known: Known, name: str, *, since: dateti
         "suppressed": suppressed_by(decided),
         "waiting": waiting_json(await store.waiting_of_rule(name, workspace=workspace)),
         "told": {"messages": told, "in": told_in},
+        "deadlines": await _deadlines(store, rule, workspace),
         "is_due_by_clock": rule is not None and rule.report is not None,
         "schedules": [
             _schedule_json(schedule)
@@ -149,6 +155,22 @@ async def explain_rule(store: Records, known: Known, name: str, *, since: dateti
             if schedule.rule == name and workspace in (None, schedule.workspace)
         ],
     }
+
+
+async def _deadlines(store: Records, rule: Rule | None, workspace: str | None) -> list[Json]:
+    """Return the last deadlines of a rule that expects something, the latest first, and how each went."""
+    if rule is None or rule.expect is None:
+        return []
+    found = []
+    for schedule in await store.schedules():
+        if schedule.rule == rule.name and workspace in (None, schedule.workspace):
+            known = await store.policy_states(schedule.workspace, rule.name, Policy.EXPECT, limit=_MAX_DEADLINES)
+            for by, text in known:
+                one = remembered(text)
+                if one is not None:
+                    event = {"id": one.event_id, "date": one.date} if one.event_id else None
+                    found.append({"workspace": schedule.workspace, "by": by, "course": one.course, "event": event})
+    return found
 
 
 def _schedule_json(schedule: Schedule) -> Json:

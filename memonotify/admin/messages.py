@@ -151,7 +151,7 @@ def wait_json(held: HeldBy) -> Json:
             "event_type": list(ending.event_types),
             "same": ending.same,
             "value": ending.value,
-            "resolved": bool(hold.key),
+            "resolved": bool(hold.key) or ending.expect_key is not None,
         },
     }
 

@@ -36,6 +36,10 @@ class NoStore:
         """Return nothing."""
         return []
 
+    async def policy_states(self, _workspace: str, _rule: str, _policy: Any, **_filters: Any) -> list[Any]:
+        """Return nothing."""
+        return []
+
     async def schedules(self) -> list[Any]:
         """Return nothing."""
         return []

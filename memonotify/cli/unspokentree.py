@@ -32,6 +32,9 @@ def rule_tree(counts: Json, *, timezone: str) -> Node:
         lines.append(Node(f"its messages are {counts['severity']}"))
     if counts["cut"]:
         lines.append(Node(f"only the newest {looked} events are counted: give a shorter --since", (), "yellow"))
+    if counts["deadlines"] or (counts["schedules"] and not counts["is_due_by_clock"]):
+        lines += [_schedule(one, moments) for one in counts["schedules"]]
+        lines += [_deadline(one, moments) for one in counts["deadlines"]]
     if counts["is_due_by_clock"]:
         lines += [_schedule(one, moments) for one in counts["schedules"]] or [Node("no daemon has run it yet")]
     elif not looked:
@@ -70,6 +73,20 @@ def _schedule(one: Json, moments: Moments) -> Node:
     if one["attempts"]:
         return Node(f"{line}; tried in vain {one['attempts']} times, again {moments.full(one['try_at'])}", (), "yellow")
     return Node(line)
+
+
+_COURSES: Final = {
+    "came": "came in time",
+    "missed": "has not come",
+    "late": "came late",
+    "skipped": "not judged: the rule had not seen the whole period",
+}
+
+
+def _deadline(one: Json, moments: Moments) -> Node:
+    event = f", event {one['event']['id']} of {moments.full(one['event']['date'])}" if one["event"] else ""
+    line = f"{one['workspace']}: by {moments.full(one['by'])}: {_COURSES[one['course']]}{event}"
+    return Node(line, (), {"missed": "red", "late": "yellow"}.get(one["course"], ""))
 
 
 def _events(count: int) -> str:

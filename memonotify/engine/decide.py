@@ -19,6 +19,7 @@ from typing import Any, Final, TypeVar
 
 from memonotify.engine.asks import Ask, Asking, Given, Lookup, Remembered
 from memonotify.engine.enclosing import Enclosure, file_name, wanted_proof, with_proof
+from memonotify.engine.expecting import arrival
 from memonotify.engine.stages import Passage, Step, in_step, stages
 from memonotify.engine.windows import MAX_KEY_LENGTH, windowed
 from memonotify.errors import RenderError
@@ -109,6 +110,8 @@ def decide(rule: Rule, *, event: Event, resource: Given, at: datetime, at_once: 
                 return _only_counted(rule, judged)
         yield from _look_up(rule, _names(rule.when, rule.key, rule.hysteresis, *_keys_of(rule)), facts)
         verdict = yield from _judge(rule, event, facts, judged)
+        if rule.expect is not None and verdict.branch is Branch.NOTIFY:
+            verdict = yield from _arrival(rule, event, facts, judged)
         if rule.once is not None and verdict.outcome is Outcome.MATCHED and verdict.branch is Branch.NOTIFY:
             verdict = yield from _once(rule, rule.once.per, event, facts, at, judged, verdict)
     except _Failed as failed:
@@ -143,8 +146,10 @@ def _concluded(making: _Making, judged: _Judged, verdict: Verdict, made: list[Ne
         detail = str(judged.falsehood)
     changes, overtaken = (*judged.changes, *making.changes), None
     if outcome is Outcome.MATCHED and made and all(new.state is DeliveryState.SUPPRESSED for new in made):
-        # What is suppressed uses up no key: the next event of it is told.
-        outcome, detail, policy, changes = Outcome.SUPPRESSED, made[0].detail, making.suppressed_by, ()
+        outcome, detail, policy = Outcome.SUPPRESSED, made[0].detail, making.suppressed_by
+        if rule.expect is None:
+            # What is suppressed uses up no key: the next event of it is told. What was expected has come all the same.
+            changes = ()
     elif judged.once is not None and judged.once.overtakes and made:
         told_in = next(new.id for new in made if new.state is not DeliveryState.SUPPRESSED)
         overtaken = Overtaken(workspace=making.event.workspace, rule=rule.name, key=judged.once_key, told_in=told_in)
@@ -289,6 +294,16 @@ def _judge(rule: Rule, event: Event, facts: _Facts, judged: _Judged) -> Asking[V
 
 def _holds(name: str, condition: Condition, facts: _Facts) -> bool:
     return _try(name, (name,), lambda: condition.holds(facts.context))
+
+
+def _arrival(rule: Rule, event: Event, facts: _Facts, judged: _Judged) -> Asking[Verdict]:
+    """Remember that what was expected has come. In the shadow as well: whether it has is no message."""
+    arrived = yield from arrival(rule, event)
+    judged.key = arrived.key
+    judged.changes += arrived.changes
+    if arrived.expected is not None:
+        facts.context["expected"] = arrived.expected
+    return in_mode(rule.mode, arrived.verdict)
 
 
 def _once(

@@ -65,6 +65,7 @@ def try_samples(
         for rule in ruleset.rules
         if rule.mode is not Mode.OFF
         and rule.report is None
+        and rule.expect is None
         and (workspace := next((w.name for w in config.workspaces if fits(rule.match.workspace, w.name)), None))
     ]
     trials = [_Trial(rule, workspace, samples) for rule, workspace in awake]

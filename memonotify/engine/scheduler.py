@@ -8,6 +8,7 @@ report once. What could not be done is tried again with growing waits. The app s
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
@@ -26,6 +27,9 @@ from memonotify.schedules import Job, Made, NotYet, Occasion, Realignment, Sched
 GRACE: Final = timedelta(hours=6)
 """A moment that was missed, as nothing ran, is made up for within this time. A morning's report is still of use after
 lunch; the next day another one is due, and two at once would only be taken for an error."""
+
+MOST_MADE_UP: Final = 7
+"""Of a job that makes up for what it missed, so many moments at most, the last ones: a week of days."""
 
 PATIENCE: Final = Retry(first_s=30.0, max_s=600.0, give_up_after_s=3600.0)
 """For so long a job that says "not yet" is tried again: who waits for the balances at eight needs to know at nine that
@@ -65,6 +69,7 @@ class Scheduler:
         metrics: Metrics,
         random: Random,
         on_failures: Callable[[], None] = lambda: None,
+        on_holds: Callable[[], None] = lambda: None,
         leads: Callable[[], bool] = lambda: True,
         pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
         bound: Callable[[float], AbstractAsyncContextManager[object]] = asyncio.timeout,
@@ -73,6 +78,8 @@ class Scheduler:
         self._jobs = jobs
         self._on_deliveries = on_deliveries
         self._on_failures = on_failures
+        self._on_holds = on_holds
+        self._began_at = clock.now()
         self._clock = clock
         self._metrics = metrics
         self._random = random
@@ -170,7 +177,13 @@ class Scheduler:
             )
             await self._store.complete_schedule(schedule, _next(job, schedule, now, ran=None), Made())
             return
-        occasion = Occasion(due_at=due_at, last_at=schedule.last_at, now=now, is_last=now >= _gives_up_at(job, due_at))
+        occasion = Occasion(
+            due_at=due_at,
+            last_at=schedule.last_at,
+            now=now,
+            is_last=now >= self._gives_up_at(job, due_at),
+            begun_at=schedule.begun_at,
+        )
         outcome = await self._outcome(job, occasion)
         if isinstance(outcome, NotYet) and not occasion.is_last:
             await self._put_off(job, schedule, due_at, outcome)
@@ -193,7 +206,7 @@ class Scheduler:
         now = self._clock.now()
         later_s = wait_s(schedule.attempts + 1, PATIENCE, self._random, floor_s=outcome.after_s)
         # The last try falls on the moment of giving up, not somewhere behind it.
-        try_at = max(min(now + timedelta(seconds=later_s), _gives_up_at(job, due_at)), now)
+        try_at = max(min(now + timedelta(seconds=later_s), self._gives_up_at(job, due_at)), now)
         after = replace(schedule, due_at=due_at, try_at=try_at, attempts=schedule.attempts + 1)
         self._count(job, "put_off")
         logger().info(
@@ -223,8 +236,19 @@ class Scheduler:
         if made.deliveries:
             pending = (new for new in made.deliveries if new.state is DeliveryState.PENDING)
             self._on_deliveries({new.notification.channel for new in pending})
+        if any(new.hold is not None for new in made.deliveries):
+            self._on_holds()
         if made.failures:
             self._on_failures()
+
+    def _gives_up_at(self, job: Job, due_at: datetime) -> datetime:
+        """Return until when a moment is tried for: no longer than until the next one; and where it is made up for, for
+        as long as any other from when this process began, so that what comes in meanwhile is seen."""
+        patience = timedelta(seconds=PATIENCE.give_up_after_s)
+        if job.makes_up:
+            return max(due_at, self._began_at) + patience
+        following = job.next_after(due_at)
+        return due_at + patience if following is None else min(due_at + patience, following)
 
     def _failure(self, job: Job, outcome: NotYet) -> Failure:
         return Failure(
@@ -258,7 +282,13 @@ def realignment(kept: Sequence[Schedule], jobs: dict[Key, Job], now: datetime) -
             continue
         last_at = None if before is None else before.last_at
         after = Schedule(
-            workspace=job.workspace, rule=job.rule, digest=job.digest, due_at=due_at, try_at=due_at, last_at=last_at
+            workspace=job.workspace,
+            rule=job.rule,
+            digest=job.digest,
+            due_at=due_at,
+            try_at=due_at,
+            last_at=last_at,
+            begun_at=now,
         )
         if before is None:
             added.append(after)
@@ -270,6 +300,8 @@ def realignment(kept: Sequence[Schedule], jobs: dict[Key, Job], now: datetime) -
 
 def _moment(job: Job, schedule: Schedule, now: datetime) -> datetime | None:
     """Return the moment to run for: of several that have passed the last one, None where that is too long ago."""
+    if job.makes_up:
+        return _made_up(job, schedule, now)
     if schedule.attempts and now - schedule.due_at <= GRACE:
         return schedule.due_at
     if now - schedule.due_at <= GRACE:
@@ -284,11 +316,12 @@ def _moment(job: Job, schedule: Schedule, now: datetime) -> datetime | None:
     return found
 
 
-def _gives_up_at(job: Job, due_at: datetime) -> datetime:
-    """Return until when a moment is tried for: no longer than until the next one."""
-    latest = due_at + timedelta(seconds=PATIENCE.give_up_after_s)
-    following = job.next_after(due_at)
-    return latest if following is None else min(latest, following)
+def _made_up(job: Job, schedule: Schedule, now: datetime) -> datetime:
+    """Return the first moment that nothing ran for, but none before the last few."""
+    passed: deque[datetime] = deque([schedule.due_at], maxlen=MOST_MADE_UP)
+    while (following := job.next_after(passed[-1])) is not None and following <= now:
+        passed.append(following)
+    return passed[0]
 
 
 def _next(job: Job, schedule: Schedule, behind: datetime, *, ran: datetime | None) -> Schedule | None:

@@ -18,14 +18,19 @@ from typing import Any, Final
 
 from memonotify.catalogue import EVENT_TYPES, PROVEN_EVENT_TYPES
 from memonotify.config.values import Config
-from memonotify.engine.asks import Given, Lookup, QuietUntil, Remembered, Silences, Windowed
+from memonotify.engine.asks import Ask, Given, Lookup, QuietUntil, Remembered, Silences, Windowed
 from memonotify.engine.decide import decide
 from memonotify.engine.enclosing import Enclosure, Proof
+from memonotify.engine.expecting import deadlines
+from memonotify.engine.misses import Missing
+from memonotify.engine.misses import context_of as missed_context
 from memonotify.engine.shortfalls import Shortfall, shortfalls
 from memonotify.holding import Policy
-from memonotify.model import Branch, Decision, DeliveryState, Event, NewDelivery, Outcome
+from memonotify.model import Branch, Decision, DeliveryState, Event, Mode, NewDelivery, Outcome
+from memonotify.policies.deadlines import Period
 from memonotify.policies.hours import Hours, hours_of
 from memonotify.policies.once import said
+from memonotify.rules.match import fits
 from memonotify.rules.values import Rule, Ruleset, RuleTest
 
 _EVENT_ID: Final = "00000000-0000-4000-8000-000000000001"
@@ -82,25 +87,34 @@ def run_test(test: RuleTest, ruleset: Ruleset, config: Config) -> TestResult:
     """Run one test."""
     event = event_of(test, config)
     running = _Running(test, event, hours_of(config))
+    if test.deadline is not None:
+        return _missed(test, test.deadline, running, ruleset, config)
     for rule in ruleset.candidates(event.event_type, event.resource_type, event.workspace):
         running.decide(rule)
     expected = {expectation.get("rule") for expectation in test.expect}
     for rule in ruleset.rules if expected else ():
         if rule.name in expected and (why := rule.passes_over(event.event_type, event.resource_type, event.workspace)):
             running.silent[rule.name] = why
-    messages = [*running.messages, *running.later]
-    return TestResult(
-        name=test.name,
-        file=test.file,
-        line=test.line,
-        shortfalls=(
-            *running.shortfalls,
-            *shortfalls(test, messages, running.silent, config),
-        ),
-        notes=tuple(running.notes),
-        spoke=frozenset((message.rule, message.branch) for message in running.messages),
-        decided=frozenset(running.decided),
-    )
+    return running.result(config)
+
+
+def _missed(test: RuleTest, deadline: datetime, running: _Running, ruleset: Ruleset, config: Config) -> TestResult:
+    """Run a test of a deadline by which nothing has come."""
+    workspace = test.workspace or config.workspaces[0].name
+    judged = [
+        (rule, period)
+        for rule in ruleset.rules
+        if rule.expect is not None
+        and rule.mode is not Mode.OFF
+        and fits(rule.match.workspace, workspace)
+        and (period := deadlines(rule.expect).period(deadline)).by in deadlines(rule.expect)
+    ]
+    for rule, period in judged:
+        running.miss(rule, workspace, period)
+    if not judged:
+        text = f"no rule has a deadline at {deadline.isoformat()} in workspace {workspace}"
+        running.shortfalls.append(Shortfall(kind="error", text=text))
+    return running.result(config)
 
 
 class _Running:
@@ -116,6 +130,33 @@ class _Running:
         self._test = test
         self._event = event
         self._hours = hours
+
+    def result(self, config: Config) -> TestResult:
+        """Return how it ended."""
+        test = self._test
+        return TestResult(
+            name=test.name,
+            file=test.file,
+            line=test.line,
+            shortfalls=(*self.shortfalls, *shortfalls(test, self.messages, self.silent, config)),
+            notes=tuple(self.notes),
+            spoke=frozenset((message.rule, message.branch) for message in self.messages),
+            decided=frozenset(self.decided),
+        )
+
+    def miss(self, rule: Rule, workspace: str, period: Period) -> None:
+        """Add what a rule has to say where nothing came by a deadline."""
+        self.decided.append(rule.name)
+        missing = Missing(rule, workspace, missed_context(rule, workspace, period, last=None), at=period.until)
+        making = missing.messages(period.key, "")
+        answer: Any = None
+        while True:
+            try:
+                ask = making.send(answer)
+            except StopIteration as stop:
+                self.messages += [new for new in stop.value if _goes(rule, new)]
+                return
+            answer = _recalled(ask, rule, period.until, self._test, self._hours)
 
     def decide(self, rule: Rule) -> None:
         """Add what one rule that matches has to say."""
@@ -192,7 +233,7 @@ def decided(rule: Rule, event: Event, test: RuleTest, hours: Mapping[str, Hours]
             answer = test.windows.get(ask.name, ask.value())
             continue
         if isinstance(ask, Remembered | Silences | QuietUntil):
-            answer = _recalled(ask, rule, event, test, hours)
+            answer = _recalled(ask, rule, event.received_at, test, hours)
             continue
         if isinstance(ask, Proof):
             is_there = test.lookups.get(ask.path, True) is not None
@@ -203,17 +244,17 @@ def decided(rule: Rule, event: Event, test: RuleTest, hours: Mapping[str, Hours]
         answer = Given(value=test.lookups.get(ask.name, test.lookups.get(ask.path)))
 
 
-def _recalled(
-    ask: Remembered | Silences | QuietUntil, rule: Rule, event: Event, test: RuleTest, hours: Mapping[str, Hours]
-) -> object:
+def _recalled(ask: Ask, rule: Rule, at: datetime, test: RuleTest, hours: Mapping[str, Hours]) -> object:
     """Answer what a test may say of earlier; nobody has silenced anything in it."""
     if isinstance(ask, Silences):
         return ()
     if isinstance(ask, QuietUntil):
         found = hours.get(ask.hours)
-        return None if found is None else found.quiet_until(event.received_at, ask.severity)
+        return None if found is None else found.quiet_until(at, ask.severity)
+    if not isinstance(ask, Remembered):
+        raise TypeError(f"a test does not answer a {type(ask).__name__}")
     if ask.policy is Policy.ONCE:
-        return said(event.received_at) if test.has_told(rule.name, ask.key) else None
+        return said(at) if test.has_told(rule.name, ask.key) else None
     answer = test.remembered(rule.name, ask.key) if ask.policy is Policy.FIRE else None
     return None if answer is None else str(answer).lower()
 
@@ -236,6 +277,12 @@ def _due(decision: Decision) -> tuple[NewDelivery, ...]:
         for new in decision.deliveries
         if new.state is not DeliveryState.SUPPRESSED and new.branch is not Branch.ESCALATE
     )
+
+
+def _goes(rule: Rule, new: NewDelivery) -> bool:
+    """Whether a message of a miss goes, now or when its wait is over; a rule in the shadow is tested as if it spoke."""
+    is_due = new.state is not DeliveryState.SUPPRESSED or rule.mode is Mode.SHADOW
+    return is_due and new.branch is not Branch.ESCALATE
 
 
 def _unproven(decision: Decision, event: Event) -> list[str]:

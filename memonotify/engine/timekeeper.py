@@ -34,6 +34,7 @@ from memonotify.holding import Ending, Hold, Policy, StateChange
 from memonotify.logs import logger
 from memonotify.metrics import Metrics
 from memonotify.model import Clock, DeliveryState, Event, NewDelivery
+from memonotify.policies.expect import is_over
 from memonotify.policies.once import gone_on
 from memonotify.rules.match import fits
 from memonotify.rules.values import Entry, Rule, Ruleset
@@ -286,6 +287,10 @@ class Timekeeper:
     async def _ended(self, waiting: Held, ending: Ending) -> str:
         """Say what has ended an escalation; empty where nothing has."""
         delivery, event = waiting.delivery, waiting.event
+        if ending.expect_key is not None:
+            course = await self._store.policy_state(delivery.workspace, delivery.rule, Policy.EXPECT, ending.expect_key)
+            if is_over(course):
+                return "escalate: what was expected has come"
         if event is None or not ending.event_types:
             return ""
         since = datetime.fromisoformat(event.date)

@@ -107,6 +107,8 @@ class Compiling:
 class ReportJob:
     """One report rule in one workspace."""
 
+    makes_up = False
+
     def __init__(
         self, rule: Rule, workspace: str, compiling: Compiling, metrics: Metrics, is_open: IsBusinessDay
     ) -> None:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declared:
     """One rule as its file names it (`line` from 1): the channels of its messages, the names of its look-ups, whether
-    it remembers what it answered, or tells a key once, after how many seconds it escalates, and what each of its
-    windows tells."""
+    it remembers what it answered, tells a key once, is a report, or speaks of what has not come, after how many seconds
+    it escalates, and what each of its windows tells."""
 
     name: str
     file: str
@@ -25,3 +25,4 @@ class Declared:
     afters_s: frozenset[float] = frozenset()
     is_report: bool = False
     windows: Mapping[str, str] = field(default_factory=dict)
+    expects: bool = False

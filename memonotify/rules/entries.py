@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 from memonotify.config.suggest import did_you_mean
 from memonotify.config.values import Config
 from memonotify.errors import CompileError, Problem
-from memonotify.rules import reports
+from memonotify.rules import expected, reports
 from memonotify.rules.addressing import addressing_problems
 from memonotify.rules.faults import (
     ALWAYS_KNOWN,
@@ -29,10 +30,14 @@ EVERY_FIELD = frozenset[str]().union(*FIELDS.values())
 """The fields that a message of some channel type has."""
 
 
+_NOT_COME: Final = "it speaks of what has not come: `expected` has what is known; `when` and `resolved` see the event"
+
+
 class EntryReader:
     """Reads one entry. `problems` and `notes` hold what was found, `parts` each text and expression with its path.
 
-    `more` are names that only the message's texts know, such as `events` in a group.
+    `more` are names that only the message's texts know, such as `events` in a group. In a rule that `expects`, a
+    message tells of a miss and knows no event, unless what was expected `has_come`.
     """
 
     def __init__(
@@ -46,6 +51,8 @@ class EntryReader:
         more: frozenset[str] = frozenset(),
         *,
         is_report: bool = False,
+        expects: bool = False,
+        has_come: bool = False,
     ) -> None:
         self.problems: list[Problem] = []
         self.notes: list[Problem] = []
@@ -58,7 +65,13 @@ class EntryReader:
         self._lookups = lookups
         self._more = more
         self._is_report = is_report
+        self._of_event: frozenset[str] = frozenset()
+        self._says_miss = expects and not has_come
         self._known = reports.KNOWN if is_report else ALWAYS_KNOWN
+        if expects:
+            self._known = self._known | expected.KNOWN if has_come else expected.KNOWN
+        if self._says_miss:
+            self._of_event, self._lookups = lookups, frozenset()
 
     def entry(self, index: int, *, rule: str, description: str, path: DataPath = ()) -> Entry | None:
         """Read all of the entry, so that every problem in it is found; return it where there is none.
@@ -105,6 +118,8 @@ class EntryReader:
 
     def _message(self, channel_type: str, rule: str, description: str) -> Message | None:
         data = reports.with_form(channel_type, self._data) if self._is_report else self._data
+        if self._says_miss:
+            data = expected.with_form(channel_type, self._data)
         fields = {
             name: value
             for name, value in data.items()
@@ -132,7 +147,13 @@ class EntryReader:
         return message
 
     def _add(self, path: DataPath, part: Compiled, more: frozenset[str] = frozenset()) -> None:
-        self.problems += name_problems(self._document, path, part, self._lookups | more, known=self._known)
+        problems = name_problems(self._document, path, part, self._lookups | more, known=self._known)
+        if self._says_miss:
+            of_events = {
+                f"there is nothing called `{name}` here" for name in (*ALWAYS_KNOWN - self._known, *self._of_event)
+            }
+            problems = [replace(found, hint=_NOT_COME) if found.message in of_events else found for found in problems]
+        self.problems += problems
         for found in field_problems(self._document, path, part):
             (self.notes if found.severity == "note" else self.problems).append(found)
         self.parts.append((path, part))

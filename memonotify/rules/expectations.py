@@ -71,7 +71,9 @@ class TestReader:
         self._check_state((*path, "state"), state if isinstance(state, dict) else {})
         self._check_workspace((*path, "workspace"), workspace)
         windows = dict(self._windows((*path, "window"), data.get("window")))
-        now = self._now((*path, "now"), data["now"]) if isinstance(data.get("now"), str) else None
+        now = self._moment((*path, "now"), data.get("now"))
+        deadline = self._moment((*path, "deadline"), data.get("deadline"))
+        self._check_occasion(path, data)
         for at, item in enumerate(expected):
             self._check_expected((*path, "expect", at), item)
         return RuleTest(
@@ -87,6 +89,7 @@ class TestReader:
             told=_told(told),
             now=now,
             windows=windows,
+            deadline=deadline,
         )
 
     def _check_event(self, path: DataPath, event: Mapping[str, Any]) -> None:
@@ -127,7 +130,7 @@ class TestReader:
                 # The schema has spoken.
                 changed.pop("after")
         if isinstance(item.get("held_until"), str):
-            until = self._now((*path, "held_until"), item["held_until"])
+            until = self._moment((*path, "held_until"), item["held_until"])
             changed["held_until"] = "" if until is None else local_text(until, self._config.timezone)
         return changed
 
@@ -161,14 +164,24 @@ class TestReader:
             else:
                 yield name, read
 
-    def _now(self, path: DataPath, text: str) -> datetime | None:
+    def _check_occasion(self, path: DataPath, data: Mapping[str, Any]) -> None:
+        if "event" not in data and "deadline" not in data:
+            message = "a test needs an `event`"
+            self.problems.append(self._document.problem(path, message, hint="or `deadline`, for what has not come"))
+        for name in ("event", "resource", "fetch", "state", "now") if "deadline" in data else ():
+            if name in data:
+                message = f"`{name}` has no place beside `deadline`: nothing came by then"
+                self._problem((*path, name), message, hint="remove one of the two", key=True)
+
+    def _moment(self, path: DataPath, text: Any) -> datetime | None:
+        if not isinstance(text, str):
+            return None
         try:
             return moment(text, self._config.timezone)
         except ValueError as error:
             if not self._document.is_spoiled(path):
-                self._problem(
-                    path, f"`{path[-1]}` {error}", hint='such as "2026-03-02T08:30:00Z", or "2026-03-02 09:30"'
-                )
+                hint = 'such as "2026-03-02T08:30:00Z", or "2026-03-02 09:30"'
+                self._problem(path, f"`{path[-1]}` {error}", hint=hint)
             return None
 
     def _check_workspace(self, path: DataPath, name: Any) -> None:

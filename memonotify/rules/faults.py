@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from memonotify.catalogue import EVENT_FIELDS
 from memonotify.config.suggest import did_you_mean
 from memonotify.errors import CompileError, Problem, Severity
-from memonotify.rules import reports
+from memonotify.rules import expected, reports
 from memonotify.templating.names import Analysis, Place
 from memonotify.yamlsource import Document
 from memonotify.yamlsource import Path as DataPath
@@ -126,6 +126,9 @@ def field_problems(document: Document, path: DataPath, compiled: Compiled) -> li
         elif name == "report" and field not in (*reports.FIELDS, *_METHODS):
             hint = did_you_mean(field, reports.FIELDS) or shown_names("fields", reports.FIELDS)
             found.append(placed(document, path, place, f"`report` has no field `{field}`", hint=hint))
+        elif name == "expected" and field not in (*expected.FIELDS, *_METHODS):
+            hint = did_you_mean(field, expected.FIELDS) or shown_names("fields", expected.FIELDS)
+            found.append(placed(document, path, place, f"`expected` has no field `{field}`", hint=hint))
         elif name == "event" and field not in (*EVENT_FIELDS, *_METHODS):
             message = f"`event.{field}` is none of the five fields that every event has"
             hint = did_you_mean(field, EVENT_FIELDS) or "ask whether it is there: `is defined` or `| default(…)`"

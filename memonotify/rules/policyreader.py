@@ -148,7 +148,7 @@ class PolicyReader:
         ending: Mapping[str, Any] = unless if isinstance(unless, dict) else {}
         types = _patterns(ending.get("event_type")) or ()
         after_s = self._duration((*path, "after"), 0.0)
-        if not types and self._data.get("fire") != "on_change":
+        if not types and self._data.get("fire") != "on_change" and "expect" not in self._data:
             message = "nothing ends this escalation: it would always speak"
             self._problem(path, message, hint="name an event under `unless: {event_type: …}`", key=True)
         same = str(ending.get("same", "resource_id"))

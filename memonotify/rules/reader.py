@@ -19,6 +19,7 @@ from memonotify.rules import fieldnotes, notes
 from memonotify.rules.attachments import TELLING, proof_doubt
 from memonotify.rules.declared import Declared
 from memonotify.rules.entries import EntryReader, attachments
+from memonotify.rules.expected import Expect, ExpectReader
 from memonotify.rules.faults import (
     ALWAYS_KNOWN,
     Compiled,
@@ -72,6 +73,7 @@ class RuleReader:
         self._description = str(data.get("description") or "")
         self._names = frozenset(self._fetch) | {name for name, _ in windows_of(data.get("window"))}
         self._is_report = "report" in data
+        self._expects = "expect" in data
 
     def declared(self) -> Declared | None:
         """Return what the rule is called, or None where it has no name."""
@@ -90,10 +92,12 @@ class RuleReader:
             afters_s=frozenset(afters_of(self._data.get("escalate"))),
             is_report=self._is_report,
             windows={name: measure_of(window) for name, window in windows_of(self._data.get("window"))},
+            expects=self._expects,
         )
 
     def rule(self) -> Rule | None:
         """Read all of the rule, so that every problem in it is found; return it where there is none."""
+        expect = self._expect()
         report = self._report()
         match = self._match()
         when = self._condition("when")
@@ -151,6 +155,7 @@ class RuleReader:
             severity=self._severity(),
             report=report,
             windows=windows,
+            expect=expect,
         )
 
     def _report(self) -> Report | None:
@@ -162,6 +167,14 @@ class RuleReader:
         self._fetch, self._names = {}, frozenset()
         self.problems += reader.problems
         return report
+
+    def _expect(self) -> Expect | None:
+        if not self._expects:
+            return None
+        reader = ExpectReader(self._document, self._path, self._data, timezone=self._config.timezone)
+        expect = reader.expect()
+        self.problems += reader.problems
+        return expect
 
     def _mode(self) -> Mode:
         mode = self._data.get("mode")
@@ -278,6 +291,8 @@ class RuleReader:
                 self._names,
                 more,
                 is_report=self._is_report,
+                expects=self._expects,
+                has_come=place == ("resolved",),
             )
             within = path[len(self._path) :]
             entry = reader.entry(first + index, rule=self._name, description=self._description, path=within)
@@ -377,7 +392,7 @@ class RuleReader:
                 ("fire",), "`fire: on_change` needs a `key`", hint='such as key: "{{ resource.id }}"', key=True
             )
         for key in ("key", "resolved", "hysteresis"):
-            if key in data and "fire" not in data:
+            if key in data and "fire" not in data and not self._expects:
                 self._problem((key,), f"`{key}` means nothing without `fire`", hint="add `fire: on_change`", key=True)
 
     def _check_fetch_false(self, *, needs_resource: bool, attaching: list[DataPath]) -> None:

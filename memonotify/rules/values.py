@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from memonotify.config.durations import format_duration
 from memonotify.model import Mode, Severity
+from memonotify.rules.expected import Expect
 from memonotify.rules.index import Index
 from memonotify.rules.match import Match
 from memonotify.rules.policies import Group, Limit, Once, Quiet, Step
@@ -46,7 +47,8 @@ class Rule:
     `lookups` are the API paths under `fetch`, by the name each answer has in expressions and messages; `on_change` with
     `key` speaks only where the answer of `when` changes for a key; true becomes false only where `hysteresis` holds
     too. `needs_resource` says whether the bank is asked for the event's resource. `digest` changes whenever the rule or
-    a template file it uses directly does. One with a `report` looks at no event.
+    a template file it uses directly does. One with a `report` looks at no event; one with `expect` speaks where no
+    event came by a time.
     """
 
     name: str
@@ -106,6 +108,7 @@ class Rule:
         return tuple(window.match for window in self.windows if window.match != self.match)
 
     report: Report | None = None
+    expect: Expect | None = None
 
     def passes_over(self, event_type: str, resource_type: str, workspace: str) -> str:
         """Say why it does not look at an event of these facts; empty where it does."""
@@ -129,9 +132,9 @@ class RuleTest:
     names what it cares for: `rule`, `channel`, fields of the message; an empty list is silence. `state` is what rules
     with `fire: on_change` answered before, by rule: for every key, or by key; `told` what those with `once` have told
     already: every key (None), or these. Of an expectation, `after` is as `format_duration` writes it, `held_until` is
-    local time as `local_text` does, or False. An empty `workspace` is the first one;
-    `now` (aware, UTC) is when the event comes in, or None. `windows` are windows' values by
-    name.
+    local time as `local_text` does, or False. An empty `workspace` is the first one; `now` (aware, UTC) is when the
+    event comes in, or None. `windows` are windows' values by name. With a `deadline` there is no event: nothing came by
+    then.
     """
 
     name: str
@@ -145,6 +148,7 @@ class RuleTest:
     state: Mapping[str, bool | Mapping[str, bool]] = field(default_factory=dict)
     told: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
     now: datetime | None = None
+    deadline: datetime | None = None
     windows: Mapping[str, bool | int | Decimal] = field(default_factory=dict)
 
     def has_told(self, rule: str, key: str) -> bool:

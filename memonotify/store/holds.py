@@ -107,7 +107,12 @@ def _digest(*parts: str) -> str:
 
 
 def _ending_data(ending: Ending) -> dict[str, Any]:
-    return {"event_types": list(ending.event_types), "same": ending.same, "value": ending.value}
+    return {
+        "event_types": list(ending.event_types),
+        "same": ending.same,
+        "value": ending.value,
+        "expect_key": ending.expect_key,
+    }
 
 
 _INSERT_GATHERING: Final = insert_into(gatherings)

@@ -56,6 +56,14 @@ def state(connection: Connection, workspace: str, rule: str, policy: Policy, key
     return answer
 
 
+def states(connection: Connection, workspace: str, rule: str, policy: Policy, limit: int) -> list[tuple[str, str]]:
+    """Return the last keys of a policy in their order, each with what is remembered for it."""
+    columns = policy_states.c
+    wanted = (columns.workspace == workspace, columns.rule == storable(rule), columns.policy == policy.value)
+    query = select(columns.key, columns.value).where(*wanted).order_by(columns.key.desc()).limit(limit)
+    return [(row.key, row.value) for row in connection.execute(query)]
+
+
 def _names(workspace: str, rule: str, policy: Policy, key: str) -> dict[str, str]:
     return {"workspace": workspace, "rule": storable(rule), "policy": policy.value, "key": storable(key)}
 

@@ -12,10 +12,12 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
+from memonotify.holding import StateChange
 from memonotify.schedules import Realignment, Schedule
-from memonotify.store import failures
+from memonotify.store import failures, holds, memory
 from memonotify.store.cells import micros, moment, optional_micros, optional_moment
 from memonotify.store.conflicts import insert_new
+from memonotify.store.holds import HoldRow
 from memonotify.store.tables import deliveries, schedules
 
 _ADD: Final = insert_new(schedules)
@@ -36,6 +38,7 @@ _CHANGE: Final = (
         try_at=bindparam("new_try_at"),
         attempts=bindparam("new_attempts"),
         last_at=bindparam("new_last_at"),
+        begun_at=bindparam("new_begun_at"),
     )
 )
 _REMOVE: Final = delete(schedules).where(*_SAME)
@@ -49,6 +52,9 @@ class Completion:
     after: Schedule | None
     deliveries: Sequence[dict[str, Any]]
     failures: Sequence[dict[str, Any]]
+    holds: Sequence[HoldRow] = ()
+    changes: Sequence[StateChange] = ()
+    at: int = 0
 
 
 def listed(connection: Connection) -> list[Schedule]:
@@ -63,6 +69,7 @@ def listed(connection: Connection) -> list[Schedule]:
             try_at=moment(row.try_at),
             attempts=row.attempts,
             last_at=optional_moment(row.last_at),
+            begun_at=optional_moment(row.begun_at),
         )
         for row in rows
     ]
@@ -91,17 +98,23 @@ def complete(connection: Connection, completions: Sequence[Completion]) -> list[
 
 
 def _complete(connection: Connection, completion: Completion) -> bool:
-    before, after = completion.before, completion.after
-    if after is None:
-        is_ours = connection.execute(_REMOVE, _fence(before)).rowcount == 1
-    else:
-        is_ours = connection.execute(_CHANGE, _fence(before) | _values(after)).rowcount == 1
-    if not is_ours:
-        return False
+    with connection.begin_nested() as savepoint:
+        is_ours = _is_moved(connection, completion) and memory.change_all(connection, completion.changes, completion.at)
+        if not is_ours:
+            savepoint.rollback()
+            return False
     if completion.deliveries:
         connection.execute(_NEW_DELIVERY, list(completion.deliveries))
+        holds.add(connection, completion.holds)
     failures.add(connection, completion.failures)
     return True
+
+
+def _is_moved(connection: Connection, completion: Completion) -> bool:
+    before, after = completion.before, completion.after
+    if after is None:
+        return connection.execute(_REMOVE, _fence(before)).rowcount == 1
+    return connection.execute(_CHANGE, _fence(before) | _values(after)).rowcount == 1
 
 
 def _row(schedule: Schedule) -> dict[str, Any]:
@@ -113,11 +126,12 @@ def _row(schedule: Schedule) -> dict[str, Any]:
         "try_at": micros(schedule.try_at),
         "attempts": schedule.attempts,
         "last_at": optional_micros(schedule.last_at),
+        "begun_at": optional_micros(schedule.begun_at),
     }
 
 
 def _values(schedule: Schedule) -> dict[str, Any]:
-    changing = ("digest", "due_at", "try_at", "attempts", "last_at")
+    changing = ("digest", "due_at", "try_at", "attempts", "last_at", "begun_at")
     return {f"new_{name}": value for name, value in _row(schedule).items() if name in changing}
 
 

@@ -313,6 +313,10 @@ class Store:
         """Return what a policy remembers for a key, None where that is nothing."""
         return await self._read(memory.state, workspace, rule, policy, key)
 
+    async def policy_states(self, workspace: str, rule: str, policy: Policy, *, limit: int) -> list[tuple[str, str]]:
+        """Return the last keys that a policy remembers something for, by their order, each with what it is."""
+        return await self._read(memory.states, workspace, rule, policy, limit)
+
     async def forget_states(self, *, before: datetime, limit: int = 500) -> int:
         """Remove what policies remember that expired before a moment; returns how much.
 
@@ -695,13 +699,17 @@ class Store:
     async def complete_schedule(self, before: Schedule, after: Schedule | None, made: Made) -> bool:
         """Write what a job made and when it is due next (None: never), in one transaction.
 
-        False, and nothing written, where its row is not `before` any more: another node was faster, or it changed.
+        False, and nothing written, where its row is not `before` any more, or what it remembers by is not: another node
+        was faster, or it changed.
         """
         completion = schedules.Completion(
             before=before,
             after=after,
             deliveries=[deliveries.delivery_row(new) for new in made.deliveries],
             failures=[failures.failure_row(failure) for failure in made.failures],
+            holds=[holds.hold_row(new, new.hold) for new in made.deliveries if new.hold is not None],
+            changes=made.changes,
+            at=self._now(),
         )
         return await self._write(schedules.complete, completion)
 

@@ -372,6 +372,8 @@ schedules = Table(
     Column("try_at", BigInteger, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("last_at", BigInteger),
+    # Since when it is known with this digest: what was before, nobody watched.
+    Column("begun_at", BigInteger),
 )
 """When each rule with a schedule is due next, in each workspace."""
 

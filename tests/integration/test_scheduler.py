@@ -34,6 +34,7 @@ class AJob:
     answers: list[NotYet | Exception] = field(default_factory=list)
     ran: list[Occasion] = field(default_factory=list)
     gate: asyncio.Event | None = None
+    makes_up: bool = False
 
     @property
     def digest(self) -> str:

@@ -170,3 +170,10 @@ def test_times_of_an_expectation_are_read_as_messages_have_them(rules_folder: Ru
         False,
         False,
     )
+
+
+def test_a_test_is_of_an_event_or_of_a_deadline(rules_folder: RulesFolder) -> None:
+    rules = "rules: [{name: a, notify: [{channel: finance-mail}]}]\ntests:\n  - name: t\n    expect: []\n"
+    assert "a test needs an `event` (or `deadline`, for what has not come)" in rules_folder.problem(rules)
+    both = f'{rules}    deadline: "2026-11-27 12:00"\n    event: {{}}\n'
+    assert "6:5: `event` has no place beside `deadline`: nothing came by then" in rules_folder.problem(both)

@@ -338,6 +338,7 @@ def upgrade() -> None:
         sa.Column("try_at", sa.BigInteger(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("last_at", sa.BigInteger(), nullable=True),
+        sa.Column("begun_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("workspace", "rule", name=op.f("pk_schedules")),
     )
     op.create_table(
