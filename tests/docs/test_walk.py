@@ -138,7 +138,8 @@ def _configure(walk: Walk, printed: str) -> None:
         "treasury-slack": {"type": "slack", "url": f"http://127.0.0.1:{closed}/slack"},
         "erp": {"type": "http", "url": f"http://127.0.0.1:{closed}/hooks"},
     }
-    (walk.folder / "config.yaml").write_text(yaml.safe_dump(config, allow_unicode=True), encoding="utf-8")
+    # JSON is YAML with every text in quotes; PyYAML would leave out those of "08:00".
+    (walk.folder / "config.yaml").write_text(json.dumps(config, ensure_ascii=False), encoding="utf-8")
 
 
 def test_the_walk_with_the_stand_in_leads_from_an_event_to_its_messages(walk: Walk) -> None:
