@@ -101,6 +101,7 @@ class Missing:
         if self._rule.mode is Mode.SHADOW:
             return replace(new, state=DeliveryState.SUPPRESSED, detail=SHADOW)
         passage = Passage(
+            name=self._rule.name,
             rule=self._rule,
             branch=new.branch,
             entry=new.entry,

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import ManualClock
-from policyparts import Bench, bench_maker
+from fakes import Faults, ManualClock
+from policyparts import Bench, bench_maker, later
 from storeparts import a_silence
 
+from memonotify.errors import StoreUnavailable
 from memonotify.janitor import Janitor
 from memonotify.metrics import Metrics
 from memonotify.model import DeliveryState, Fate, Matchers
@@ -566,3 +567,76 @@ async def test_the_gauge_of_held_messages_counts_those_alone_and_those_in_gather
     await bench.turn(60)
     await janitor.refresh()
     assert metrics.registry.get_sample_value("memonotify_deliveries_held") == 2
+
+
+@pytest.mark.parametrize("at_commit", [1, 2])
+async def test_a_group_is_told_whole_where_the_store_fails_while_it_is_being_told(
+    making: Making, faults: Faults, full_disk: tuple[Exception, str], at_commit: int
+) -> None:
+    bench = making(GROUP)
+    for name in "ab":
+        await bench.event(of=name, account_id="1")
+    bench.clock.advance(60)
+    await bench.lead()
+    commits = 0
+
+    def fail() -> None:
+        # The first commit lets nobody join any more, the second one tells.
+        nonlocal commits
+        commits += 1
+        if commits == at_commit:
+            raise full_disk[0]
+
+    faults.on_commit = fail
+    with pytest.raises(StoreUnavailable):
+        await bench.timekeeper.look()
+    faults.on_commit = None
+    bench.start()
+    await bench.event(of="c", account_id="1")
+    await bench.turn()
+    await bench.turn(60)
+    assert sorted(bench.told) in (["1: c €1.00", "2: a b €2.00"], ["3: a b c €3.00"])
+    assert (await bench.states())["sent"] == len(bench.told)
+
+
+async def test_a_rule_that_is_off_by_then_still_says_what_it_has_decided(making: Making) -> None:
+    bench = making(GROUP)
+    for name in "ab":
+        await bench.event(of=name, account_id="1")
+    bench.reload(GROUP.replace("match:", "mode: off\n    match:"))
+    await bench.turn(60)
+    assert bench.told == ["2: a b €2.00"]
+
+
+async def test_an_escalation_outlives_retention_and_goes_by_its_event(making: Making) -> None:
+    bench = making(ESCALATE.replace("after: 1h", "after: 10h").replace("after: 1d", "after: 100d"))
+    await bench.event("wire_transfer_attachment_required", of="w1")
+    await bench.turn(36_000)
+    await bench.store.purge(before=later(bench.clock, days=1))
+    await bench.event("wire_transfer_confirmed", of="w1")
+    await bench.turn(100 * 86_400)
+    assert bench.told == ["needs a document: w1", "still waits: w1"]
+
+
+async def test_a_discarded_message_is_not_told_and_its_empty_group_ends(making: Making) -> None:
+    bench = making(GROUP)
+    await bench.event(of="a", account_id="1")
+    (held,) = await bench.store.deliveries(state=DeliveryState.HELD)
+    await bench.store.discard([held.id])
+    await bench.turn(60)
+    assert bench.told == []
+    assert await bench.store.next_moment() is None
+    assert await bench.states() == {"discarded": 1}
+
+
+async def test_each_entry_and_each_key_has_a_limit_of_its_own(making: Making) -> None:
+    rules = LIMIT.replace("per: 1h", 'per: 1h, by: "{{ resource.account_id }}"').replace(
+        "notify:", "notify:\n      - {channel: mail, subject: 'mail {{ resource.id }}'}"
+    )
+    bench = making(rules)
+    for number, name in enumerate("abcd"):
+        await bench.event(of=name, account_id=str(number == 3))
+        await bench.turn(1)
+    assert sorted(bench.told) == ["a", "b", "d", "mail a", "mail b", "mail d"]
+    await bench.turn(3600)
+    assert sum("1 more message" in text for text in bench.told) == 2
