@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from memonotify.config.suggest import did_you_mean
 from memonotify.config.values import Config
@@ -27,6 +27,7 @@ from memonotify.yamlsource import Path as DataPath
 
 EVERY_FIELD = frozenset[str]().union(*FIELDS.values())
 """The fields that a message of some channel type has."""
+_FOREIGN: Final = {type_: EVERY_FIELD - fields for type_, fields in FIELDS.items()}
 
 
 class EntryReader:
@@ -75,7 +76,8 @@ class EntryReader:
             hint = did_you_mean(name, self._config.channels) or shown_names("channels", self._config.channels)
             self._problem(("channel",), f"there is no channel `{name}`", hint=hint)
             return None
-        self.problems += foreign_fields(self._document, self._path, self._data, {channel.type})
+        if not _FOREIGN[channel.type].isdisjoint(self._data):
+            self.problems += foreign_fields(self._document, self._path, self._data, {channel.type})
         self.problems += addressing_problems(self._document, self._path, self._data, channel)
         message = self._message(channel.type, rule, description)
         if message is None or self.problems:
@@ -132,7 +134,8 @@ class EntryReader:
         return message
 
     def _add(self, path: DataPath, part: Compiled, more: frozenset[str] = frozenset()) -> None:
-        self.problems += name_problems(self._document, path, part, self._lookups | more, known=self._known)
+        lookups = self._lookups | more if more else self._lookups
+        self.problems += name_problems(self._document, path, part, lookups, known=self._known)
         for found in field_problems(self._document, path, part):
             (self.notes if found.severity == "note" else self.problems).append(found)
         self.parts.append((path, part))
