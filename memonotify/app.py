@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import random
 import socket
 import sys
@@ -51,6 +50,7 @@ from memonotify.policies.hours import hours_of
 from memonotify.reloading.reloader import Reloader
 from memonotify.reloading.report import Reloaded, degraded
 from memonotify.reports.job import ReportJobs
+from memonotify.rules.collecting import freeze_what_is_there
 from memonotify.rules.values import Ruleset
 from memonotify.rules.versions import InForce
 from memonotify.store import control_socket
@@ -81,8 +81,7 @@ def keep_what_is_loaded() -> None:
     Modules and compiled rules stay for good: each full collection would walk them all and hold the loop up. Where a
     reload replaces rules of the start, some kilobytes of each are not given back, once; its own are collected.
     """
-    gc.collect()
-    gc.freeze()
+    freeze_what_is_there()
 
 
 class App:

@@ -23,16 +23,17 @@ from memonotify.reloading.report import CONFIG_CHANGED, LISTED, Reloaded, conseq
 from memonotify.reloading.stamps import Stamps, folders_of, stamps_of
 from memonotify.reloading.watcher import Changes, Look, Watcher, changes_in
 from memonotify.rules.difference import Difference, difference
-from memonotify.rules.inforce import files_read, load
+from memonotify.rules.inforce import files_read, let_go, load
 from memonotify.rules.values import Ruleset
 from memonotify.rules.versions import InForce
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Read:
-    """What a load brought, the stamps of the files from before it, and a digest of the configuration's file."""
+    """What a load brought and changed, the stamps of the files from before it, and a digest of the configuration's."""
 
     in_force: InForce
+    difference: Difference
     stamps: Stamps
     config_digest: str
 
@@ -121,18 +122,19 @@ class Reloader:
     async def _in_turn(self, cause: str) -> Reloaded:
         async with self._turn:
             self._next = None
-            before = self.in_force
             # Beside the loop: many rules take seconds, and the webhook answers meanwhile.
-            read = await asyncio.to_thread(self._read, before)
+            read = await asyncio.to_thread(self._read, self.in_force)
+            replaced = [self.in_force]
             self.in_force = read.in_force
             self._stamps = read.stamps
             reloaded = Reloaded(
                 in_force=read.in_force,
-                difference=difference(before.ruleset, read.in_force.ruleset),
+                difference=read.difference,
                 remarks=self._remarks(read.config_digest),
             )
             self._say(reloaded, cause)
             await self._keeper.keep(read.in_force)
+            await asyncio.to_thread(let_go, replaced)
             return reloaded
 
     def _read(self, before: InForce) -> _Read:
@@ -141,7 +143,8 @@ class Reloader:
         digest = _digest(self._config.path)
         in_force = load(self._config, before)
         stamps |= stamps_of(files_read(self._config, in_force) - stamps.keys())
-        return _Read(in_force=in_force, stamps=stamps, config_digest=digest)
+        changed = difference(before.ruleset, in_force.ruleset)
+        return _Read(in_force=in_force, difference=changed, stamps=stamps, config_digest=digest)
 
     def _look(self) -> Look:
         files = files_read(self._config, self.in_force)

@@ -116,6 +116,9 @@ class _Choosing:
                 has_tests=bool(draft.document.data.get("tests")),
                 notes=one.notes,
             )
+            if not draft.version.has_tests:
+                # Nobody asks it any more, and all of them going at once would hold up every thread.
+                draft.document = None
 
     def settle_names(self) -> None:
         """Let files go back until no two rules that are picked have the same name."""

@@ -18,6 +18,15 @@ _MANY: Final = 200_000
 _LOCK = threading.Lock()
 _loading = 0
 _was_on = False
+_is_frozen = False
+
+
+def freeze_what_is_there() -> None:
+    """Collect once, then take what is there out of the collector's sight, until a load makes as much again."""
+    global _is_frozen  # noqa: PLW0603 - the collector is the process's own
+    gc.collect()
+    gc.freeze()
+    _is_frozen = True
 
 
 @contextmanager
@@ -43,8 +52,11 @@ def _keep_what_is_new() -> None:
     """Count what was made as old, without a walk through it, which would hold up every thread.
 
     What a daemon has frozen stays so, unless there is so much new that the walk would take longer than a tenth of a
-    second. Nothing new is left frozen: what replaced rules leave behind holds itself and must be collected some day.
+    second. Nothing new is left frozen: what replaced rules leave behind may hold itself and must be collected some day.
     """
-    if gc.get_freeze_count() == 0 or gc.get_count()[0] > _MANY:
+    global _is_frozen  # noqa: PLW0603 - the collector is the process's own
+    # Python counts what is frozen by a walk through it, so it is remembered.
+    if not _is_frozen or gc.get_count()[0] > _MANY:
         gc.freeze()
         gc.unfreeze()
+        _is_frozen = False

@@ -28,6 +28,7 @@ from memonotify.yamlsource import Path as DataPath
 
 EVERY_FIELD = frozenset[str]().union(*FIELDS.values())
 """The fields that a message of some channel type has."""
+_FOREIGN: Final = {type_: EVERY_FIELD - fields for type_, fields in FIELDS.items()}
 
 
 _NOT_COME: Final = "it speaks of what has not come: `expected` has what is known; `when` and `resolved` see the event"
@@ -88,7 +89,8 @@ class EntryReader:
             hint = did_you_mean(name, self._config.channels) or shown_names("channels", self._config.channels)
             self._problem(("channel",), f"there is no channel `{name}`", hint=hint)
             return None
-        self.problems += foreign_fields(self._document, self._path, self._data, {channel.type})
+        if not _FOREIGN[channel.type].isdisjoint(self._data):
+            self.problems += foreign_fields(self._document, self._path, self._data, {channel.type})
         self.problems += addressing_problems(self._document, self._path, self._data, channel)
         message = self._message(channel.type, rule, description)
         if message is None or self.problems:
@@ -147,7 +149,8 @@ class EntryReader:
         return message
 
     def _add(self, path: DataPath, part: Compiled, more: frozenset[str] = frozenset()) -> None:
-        problems = name_problems(self._document, path, part, self._lookups | more, known=self._known)
+        lookups = self._lookups | more if more else self._lookups
+        problems = name_problems(self._document, path, part, lookups, known=self._known)
         if self._says_miss:
             of_events = {
                 f"there is nothing called `{name}` here" for name in (*ALWAYS_KNOWN - self._known, *self._of_event)

@@ -27,6 +27,12 @@ ALWAYS_KNOWN: Final = frozenset({"event", "resource", "workspace"})
 _WORKSPACE_FIELDS: Final = ("name",)
 _METHODS: Final = frozenset({"copy", "get", "items", "keys", "values"})
 """What a mapping can do beside having fields."""
+_KNOWN_FIELDS: Final[Mapping[str, frozenset[str]]] = {
+    "workspace": _METHODS.union(_WORKSPACE_FIELDS),
+    "report": _METHODS.union(reports.FIELDS),
+    "expected": _METHODS.union(expected.FIELDS),
+    "event": _METHODS.union(EVENT_FIELDS),
+}
 
 
 class Compiled(Protocol):
@@ -97,6 +103,9 @@ def name_problems(
     known: frozenset[str] = ALWAYS_KNOWN,
 ) -> list[Problem]:
     """Return a problem for each name in a text that nothing has a value for; `lookups` are the rule's own names."""
+    # Asked of each text of each rule, so without a set made for it.
+    if compiled.names <= known:
+        return []
     unknown = compiled.names - known - lookups
     if not unknown:
         return []
@@ -120,16 +129,19 @@ def field_problems(document: Document, path: DataPath, compiled: Compiled) -> li
     """
     found: list[Problem] = []
     for (name, field), place in compiled.fields.items():
-        if name == "workspace" and field not in (*_WORKSPACE_FIELDS, *_METHODS):
+        known = _KNOWN_FIELDS.get(name)
+        if known is None or field in known:
+            continue
+        if name == "workspace":
             hint = did_you_mean(field, _WORKSPACE_FIELDS) or "a workspace has nothing but its `name`"
             found.append(placed(document, path, place, f"`workspace` has no field `{field}`", hint=hint))
-        elif name == "report" and field not in (*reports.FIELDS, *_METHODS):
+        elif name == "report":
             hint = did_you_mean(field, reports.FIELDS) or shown_names("fields", reports.FIELDS)
             found.append(placed(document, path, place, f"`report` has no field `{field}`", hint=hint))
-        elif name == "expected" and field not in (*expected.FIELDS, *_METHODS):
+        elif name == "expected":
             hint = did_you_mean(field, expected.FIELDS) or shown_names("fields", expected.FIELDS)
             found.append(placed(document, path, place, f"`expected` has no field `{field}`", hint=hint))
-        elif name == "event" and field not in (*EVENT_FIELDS, *_METHODS):
+        else:
             message = f"`event.{field}` is none of the five fields that every event has"
             hint = did_you_mean(field, EVENT_FIELDS) or "ask whether it is there: `is defined` or `| default(…)`"
             found.append(placed(document, path, place, message, hint=hint, severity="note"))

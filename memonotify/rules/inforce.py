@@ -27,7 +27,20 @@ def load(config: Config, last: InForce = NOTHING) -> InForce:
     """Read the configuration's rule files and templates, and choose what is in force of them and of `last`."""
     templates = Templates(folder=config.templates, locale=config.locale, timezone=config.timezone)
     with uncollected():
-        return choose([_found(path) for path in rule_files(config)], last, config, templates)
+        in_force = choose([_found(path) for path in rule_files(config)], last, config, templates)
+        templates.forget_texts()
+        return in_force
+
+
+def let_go(replaced: list[InForce]) -> None:
+    """Take the last hold of what was in force off it, rule by rule, and empty the list that is handed in.
+
+    All of them at once would hold up every thread until the last is gone.
+    """
+    rules = [rule for each in replaced for version in each.versions.values() for rule in version.rules]
+    replaced.clear()
+    while rules:
+        rules.pop()
 
 
 def restored(kept: Iterable[KeptFile], config: Config) -> InForce:
@@ -67,6 +80,7 @@ def _version(kept: KeptFile, config: Config) -> Version | None:
     one = read_one(document, config, templates)
     if one.problems:
         return None
+    templates.forget_texts()
     return Version(
         path=path,
         text=kept.text,

@@ -17,6 +17,7 @@ from jinja2 import nodes
 from memonotify.catalogue import EVENT_TYPES
 from memonotify.rules.match import Match, fits
 from memonotify.templating.reading import dotted_path
+from memonotify.templating.shapes import expression_shape
 
 _PARSER: Final = jinja2.Environment(autoescape=True)
 """Only parses; what runs is compiled by `templating`, sandboxed."""
@@ -79,9 +80,23 @@ def _brings(match: Match, resource_type: str) -> bool:
     return any(EVENT_TYPES[text] == resource_type for text in named)
 
 
-@lru_cache(maxsize=4096)
 def _parts(condition: str) -> tuple[_Asked, ...]:
     """Return the parts of a condition that all have to hold and of which it is known what they ask for."""
+    shape = expression_shape(condition)
+    if shape is not None and not _may_ask(shape):
+        return ()
+    return tuple(asked for part in _conjuncts(condition) if (asked := _asked(part)) is not None)
+
+
+@lru_cache(maxsize=1024)
+def _may_ask(shape: str) -> bool:
+    """Whether a condition of this shape can have such a part: its literals say what it asks for, never whether."""
+    return any(_has_no_name(part) or _asked(part) is not None for part in _conjuncts(shape))
+
+
+@lru_cache(maxsize=1024)
+def _conjuncts(condition: str) -> tuple[nodes.Expr, ...]:
+    """Return the parts that all have to hold; none where the condition does not parse."""
     try:
         tree = _PARSER.parse("{{ (" + condition + "\n) }}")
     except jinja2.TemplateSyntaxError:
@@ -89,20 +104,20 @@ def _parts(condition: str) -> tuple[_Asked, ...]:
     output = tree.body[0] if len(tree.body) == 1 else None
     if not isinstance(output, nodes.Output) or len(output.nodes) != 1:
         return ()
-    return tuple(asked for part in _conjuncts(output.nodes[0]) if (asked := _asked(part)) is not None)
+    return tuple(_anded(output.nodes[0]))
 
 
-def _conjuncts(node: nodes.Expr) -> Iterator[nodes.Expr]:
+def _anded(node: nodes.Expr) -> Iterator[nodes.Expr]:
     if isinstance(node, nodes.And):
-        yield from _conjuncts(node.left)
-        yield from _conjuncts(node.right)
+        yield from _anded(node.left)
+        yield from _anded(node.right)
     else:
         yield node
 
 
 def _asked(node: nodes.Expr) -> _Asked | None:
     """Return what a part asks for: nothing that could be, where it is a constant that is false."""
-    if node.find(nodes.Name) is None and not isinstance(node, nodes.Name):
+    if _has_no_name(node):
         return None if _constant(node) else _Asked(fact=(), values=(), line=node.lineno)
     if not isinstance(node, nodes.Compare) or len(node.ops) != 1:
         return None
@@ -115,6 +130,10 @@ def _asked(node: nodes.Expr) -> _Asked | None:
     if operand.op == "in" and left in _ASKED and isinstance(operand.expr, nodes.Tuple | nodes.List):
         return _texts(left, operand.expr.items, node.lineno)
     return None
+
+
+def _has_no_name(node: nodes.Expr) -> bool:
+    return not isinstance(node, nodes.Name) and node.find(nodes.Name) is None
 
 
 def _constant(node: nodes.Expr) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from memonotify.config.suggest import closest, did_you_mean
 from memonotify.config.values import Config
@@ -45,6 +45,10 @@ from memonotify.yamlsource import Document
 from memonotify.yamlsource import Path as DataPath
 
 _C = TypeVar("_C", Condition, Expression, Text)
+
+_MODES: Final = {mode.value: mode for mode in Mode}
+_SEVERITIES: Final = {severity.value: severity for severity in Severity}
+_IN_ORDER: Final = json.JSONEncoder(sort_keys=True)
 
 
 class RuleReader:
@@ -178,11 +182,11 @@ class RuleReader:
 
     def _mode(self) -> Mode:
         mode = self._data.get("mode")
-        return Mode(mode) if mode in set(Mode) else Mode.LIVE
+        return _MODES.get(mode, Mode.LIVE) if isinstance(mode, str) else Mode.LIVE
 
     def _severity(self) -> Severity:
         severity = self._data.get("severity")
-        return Severity(severity) if severity in set(Severity) else Severity.INFO
+        return _SEVERITIES.get(severity, Severity.INFO) if isinstance(severity, str) else Severity.INFO
 
     def _match(self) -> Match:
         given = self._data.get("match")
@@ -319,11 +323,13 @@ class RuleReader:
 
     def _places(self) -> list[DataPath]:
         """Return where the rule's messages stand."""
+        places: list[DataPath] = [(name,) for name in ("notify", "resolved") if name in self._data]
         steps = self._data.get("escalate")
-        further: list[DataPath] = [("escalate", "notify")]
         if isinstance(steps, list):
-            further = [("escalate", at, "notify") for at in range(len(steps))]
-        return [("notify",), ("resolved",), *further]
+            places += [("escalate", at, "notify") for at in range(len(steps))]
+        elif steps is not None:
+            places.append(("escalate", "notify"))
+        return places
 
     def _compile(
         self,
@@ -457,11 +463,9 @@ class RuleReader:
         self.problems.append(self._document.problem((*self._path, *path), message, hint=hint, key=key))
 
     def _digest(self) -> str:
-        digest = hashlib.sha256(json.dumps(self._data, sort_keys=True).encode())
-        for _, part in self._parts:
-            # Empty for a text that includes nothing: the data holds it.
-            digest.update(part.analysis.digest.encode())
-        return digest.hexdigest()
+        # Empty for a text that includes nothing: the data holds it.
+        digests = (part.analysis.digest for _, part in self._parts)
+        return hashlib.sha256("".join((_IN_ORDER.encode(self._data), *digests)).encode()).hexdigest()
 
 
 def _needs_resource(part: Compiled) -> bool:

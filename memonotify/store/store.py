@@ -734,7 +734,9 @@ class Store:
 
         Each failure comes with the path and the breakage; it is left out where another node has told of the same.
         """
-        await self._write(rulefiles.keep, rulefiles.keeping(node, self._now(), files, gone, told))
+        # Beside the loop: of many rules the texts are megabytes to compress.
+        keeping = await asyncio.to_thread(rulefiles.keeping, node, self._now(), files, gone, told)
+        await self._write(rulefiles.keep, keeping)
 
     # The nodes on a store that several share
 

@@ -174,7 +174,7 @@ class Value:
         self._node = node
         self._data = data
         self.parts = tuple(parts)
-        self.names = frozenset(name for _, part in parts for name in part.names)
+        self.names = frozenset[str]().union(*[part.names for _, part in self.parts])
 
     @property
     def digest(self) -> str:

@@ -96,6 +96,14 @@ class Templates:
         locale, timezone = self._settings
         return Templates(folder=folder, locale=locale, timezone=timezone)
 
+    def forget_texts(self) -> None:
+        """Forget which sources were compiled, but for one of each shape: whoever uses one of them holds it.
+
+        A text that is compiled later holds its compiler. Forgotten here, it goes with the rule that has it, and no
+        walk through all of them is needed to find that out.
+        """
+        self._compiled.clear()
+
     @property
     def asked(self) -> Mapping[str, bool]:
         """The name of every file that was asked for, and whether there was a text for it."""
@@ -258,6 +266,8 @@ class Templates:
             return constant_node(None)
 
     def _string(self, source: str, path: FieldPath, building: _Building) -> Node:
+        if (text := constant(source)) is not None:
+            return constant_node(text)
         escape = _escape_at(path, building.escape)
         compiled = self._once("string", source, escape, building.written(path), self._text_or_expression)
         if isinstance(compiled, Expression):

@@ -36,6 +36,9 @@ class Escape(Enum):
     SLACK = "slack"
     PATH = "path"
 
+    # Part of the key of each text that a load compiles; Enum's own hash is a call into Python.
+    __hash__ = object.__hash__
+
 
 _STRAY_AMPERSAND = re.compile(r"&(?!(?:amp|lt|gt);)")
 

@@ -87,7 +87,7 @@ class Message:
         self.channel_type = channel_type
         self.rule = rule
         self.parts = tuple(parts)
-        self.names = frozenset(name for _, part in self.parts for name in part.names)
+        self.names = frozenset[str]().union(*[part.names for _, part in self.parts])
         self._description = description
         self._fields = fields
         self._templates = templates

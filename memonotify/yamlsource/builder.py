@@ -7,7 +7,7 @@ recurses before anybody can stop it. The marks are the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import yaml
 from yaml.events import (
@@ -87,19 +87,21 @@ class Builder:
             raise TooMuchError(f"more than {MAX_NODES} values in one file", place)
         if depth > MAX_DEPTH:
             raise TooMuchError(f"nested deeper than {MAX_DEPTH} levels", place)
-        node = Node(place=place, end=self._end(event, place))
+        if isinstance(event, ScalarEvent):
+            node = Node(place, self._end(event, place), None, event.style or "")
+            self._refuse_decoration(event, path, place)
+            return self._scalar(event, node, path), node
+        node = Node(place, place)
         if isinstance(event, AliasEvent):
             self._spoil(path, place, f"`*{event.anchor}`: aliases are not taken", "write the value out, or quote it")
             return None, node
         self._refuse_decoration(event, path, place)
-        if isinstance(event, ScalarEvent):
-            return self._scalar(event, node, path), node
         if isinstance(event, MappingStartEvent):
             return self._mapping(node, path, depth), node
         return self._sequence(node, path, depth), node
 
-    def _refuse_decoration(self, event: NodeEvent, path: Path, place: Place) -> None:
-        tag = getattr(event, "tag", None)
+    def _refuse_decoration(self, event: Any, path: Path, place: Place) -> None:
+        tag = event.tag
         if tag is None and event.anchor is None:
             return
         if event.anchor is not None:
@@ -109,7 +111,6 @@ class Builder:
             self._spoil(path, place, f"`{shown}`: tags are not taken", "remove it, or quote the value")
 
     def _scalar(self, event: ScalarEvent, node: Node, path: Path) -> Any:
-        node.style = event.style or ""
         text: str = event.value
         if "\0" in text:
             self._spoil(path, node.place, "a text cannot hold the character NUL", "remove `\\0`")
@@ -124,35 +125,42 @@ class Builder:
 
     def _sequence(self, node: Node, path: Path, depth: int) -> list[Any]:
         items: list[Any] = []
-        for event in self._until(SequenceEndEvent):
-            value, child = self._value(event, (*path, len(items)), depth + 1)
-            node.children[len(items)] = child
+        children: dict[str | int, Node] = {}
+        node.children = children
+        events, value_of = self._events, self._value
+        while not isinstance(event := next(events), SequenceEndEvent):
+            at = len(items)
+            value, children[at] = value_of(cast("NodeEvent", event), (*path, at), depth + 1)
             items.append(value)
         return items
 
     def _mapping(self, node: Node, path: Path, depth: int) -> dict[str, Any]:
         mapping: dict[str, Any] = {}
-        for event in self._until(MappingEndEvent):
-            place = self._start(event)
+        children: dict[str | int, Node] = {}
+        node.children = children
+        events, start_of, value_of = self._events, self._start, self._value
+        while not isinstance(event := next(events), MappingEndEvent):
             if not isinstance(event, ScalarEvent):
-                self._refuse_key(event, path, depth)
+                self._refuse_key(cast("NodeEvent", event), path, depth)
                 continue
-            key = self._key(event, path)
-            value, child = self._value(self._next(), (*path, key), depth + 1)
+            place = start_of(event)
+            key = self._key(event, path, place)
+            value, child = value_of(cast("NodeEvent", next(events)), (*path, key), depth + 1)
             if event.value == "<<" and not event.style:
                 self._report(place, "`<<`: merge keys are not taken", "write the keys out")
             elif key in mapping:
-                first = node.children[key].key_place or node.place
+                first = children[key].key_place or node.place
                 self._report(place, f"the key `{_shown(key)}` stands here twice", f"the first is on line {first[0]}")
             else:
                 child.key_place = place
-                node.children[key] = child
+                children[key] = child
                 mapping[key] = value
         return mapping
 
-    def _key(self, event: ScalarEvent, path: Path) -> str:
-        place, text = self._start(event), event.value
-        self._refuse_decoration(event, (*path, text), place)
+    def _key(self, event: ScalarEvent, path: Path, place: Place) -> str:
+        text: str = event.value
+        if event.anchor is not None or event.tag is not None:
+            self._refuse_decoration(event, (*path, text), place)
         if "\0" in text:
             self._spoil((*path, text), place, "a key cannot hold the character NUL")
         if event.style or (text == "<<"):
@@ -176,7 +184,7 @@ class Builder:
         kept, spoiled = self.problems, self._spoiled
         self.problems, self._spoiled = [], set()
         self._value(event, path, depth + 1)
-        self._value(self._next(), path, depth + 1)
+        self._value(cast("NodeEvent", next(self._events)), path, depth + 1)
         self.problems, self._spoiled = kept, spoiled
         self._spoiled.add(path)
         if self._is_template(place):
@@ -189,29 +197,15 @@ class Builder:
         line, column = place
         return column > 1 and self._lines[line - 1][column - 2 : column] == "{{"
 
-    def _until(self, end: type[Event]) -> Iterator[NodeEvent]:
-        while True:
-            event = next(self._events)
-            if isinstance(event, end):
-                return
-            assert isinstance(event, NodeEvent)  # noqa: S101 - the parser's grammar leaves nothing else here
-            yield event
-
-    def _next(self) -> NodeEvent:
-        event = next(self._events)
-        assert isinstance(event, NodeEvent)  # noqa: S101 - a value always follows its key
-        return event
-
     def _start(self, event: Event) -> Place:
         mark: Any = event.start_mark
-        line, column = mark.line + 1, mark.column + 1
-        if line > self._last:
-            return faults.inside(line, column, self._lines)
-        return line, min(column, self._widths[line - 1] + 1)
+        line, column = mark.line, mark.column
+        if line >= self._last:
+            return faults.inside(line + 1, column + 1, self._lines)
+        width = self._widths[line]
+        return line + 1, min(width, column) + 1
 
-    def _end(self, event: NodeEvent, place: Place) -> Place:
-        if not isinstance(event, ScalarEvent):
-            return place
+    def _end(self, event: ScalarEvent, place: Place) -> Place:
         mark: Any = event.end_mark
         line, column = mark.line + 1, mark.column + 1
         if line == place[0]:

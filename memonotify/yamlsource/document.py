@@ -5,8 +5,8 @@ Made by `yamlsource.builder`; read by everything that checks a file and has to s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from memonotify.errors import Problem
@@ -25,7 +25,7 @@ class Node:
     end: Place
     key_place: Place | None = None
     style: str = ""
-    children: dict[str | int, Node] = field(default_factory=dict)
+    children: Mapping[str | int, Node] | None = None
 
 
 class Document:
@@ -69,11 +69,12 @@ class Document:
         In folded and quoted text those are not the line breaks of its value, but all else is the same.
         """
         value: Any = self.data
+        node = self._root
         for step in path:
             value = value[step]
+            node = node.children[step] if node.children is not None else node
         if not isinstance(value, str):
             return ""
-        node, _ = self._walk(path)
         if node.style == "|" or node.end[0] <= node.place[0]:
             return value
         first, last = _first_line(node), node.end[0]
@@ -107,12 +108,12 @@ class Document:
 
     def is_spoiled(self, path: Sequence[str | int]) -> bool:
         """Whether the parser has already reported the value at `path`, or one that it is part of."""
-        return any(tuple(path[:length]) in self.spoiled for length in range(len(path) + 1))
+        return bool(self.spoiled) and any(tuple(path[:length]) in self.spoiled for length in range(len(path) + 1))
 
     def _walk(self, path: Sequence[str | int]) -> tuple[Node, bool]:
         node = self._root
         for step in path:
-            child = node.children.get(step)
+            child = None if node.children is None else node.children.get(step)
             if child is None:
                 return node, False
             node = child

@@ -46,6 +46,8 @@ _AT_OPENING: Final = {
 
 def unprintable(text: str, file: str) -> list[Problem]:
     """Return a problem for the first character of each line that a YAML file cannot hold."""
+    if _UNPRINTABLE.search(text) is None:
+        return []
     problems = []
     for number, line in enumerate(split_lines(text), start=1):
         found = _UNPRINTABLE.search(line)
@@ -95,7 +97,7 @@ def template_as_mapping(file: str, line: int, column: int) -> Problem:
 
 def split_lines(text: str) -> list[str]:
     """Return the lines as the scanner and every editor count them."""
-    return re.split("\r\n|\r|\n", text)
+    return re.split("\r\n|\r|\n", text) if "\r" in text else text.split("\n")
 
 
 def inside(line: int, column: int, lines: Sequence[str]) -> tuple[int, int]:

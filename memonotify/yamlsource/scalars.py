@@ -62,6 +62,8 @@ _HINTS: Final[dict[str, str]] = {
     "false": "write `false`, or quote it",
     "null": "write `null`, or quote it",
 }
+_FIRST_SIGNS: Final = frozenset("+-.0123456789")
+"""What begins with another sign, and is none of the words that have a hint, is text: most plain scalars."""
 
 
 class Surprise(ValueError):  # noqa: N818 - it is what the text would be, not a failure of ours
@@ -81,6 +83,8 @@ def plain_value(text: str) -> str | int | float | bool | None:
     """
     if text in _WORDS:
         return _WORDS[text]
+    if text[0] not in _FIRST_SIGNS and text.casefold() not in _HINTS:
+        return text
     for pattern, sentence in _SURPRISES:
         if pattern.fullmatch(text):
             raise Surprise(sentence.format(_shown(text)), _HINTS.get(text.lower(), "quote it if it is text"))

@@ -6,7 +6,7 @@ import gc
 
 import pytest
 
-from memonotify.rules.collecting import uncollected
+from memonotify.rules.collecting import freeze_what_is_there, uncollected
 
 
 def test_the_collector_is_off_until_the_last_load_has_ended() -> None:
@@ -31,3 +31,13 @@ def test_a_collector_that_was_off_stays_off() -> None:
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+def test_a_small_load_leaves_frozen_what_was() -> None:
+    freeze_what_is_there()
+    try:
+        with uncollected():
+            pass
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()

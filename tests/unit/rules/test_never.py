@@ -105,3 +105,14 @@ def test_patterns_that_no_workspace_fits_are_noted(rules_folder: RulesFolder) ->
     assert notes(rules_folder, more=', workspace: ["b*", "c*"]') == [
         "rules/a.yaml:3:52: the rule can never match: none of its workspaces is there (workspaces: `acme`)"
     ]
+
+
+def test_a_condition_is_judged_by_its_own_literals_and_not_by_those_of_one_like_it() -> None:
+    for never, may in (
+        ("(resource | amount) > 1 and 1 == 2", "(resource | amount) > 1 and 2 == 2"),
+        ('event.event_type == "transfer_failed"', 'event.event_type == "collection_failed"'),
+        ("(resource | amount) > 1 and false", "(resource | amount) > 2"),
+    ):
+        assert never_holds(may, COLLECTIONS, WORKSPACES) is None
+        assert never_holds(never, COLLECTIONS, WORKSPACES) is not None
+        assert never_holds(may, COLLECTIONS, WORKSPACES) is None
