@@ -33,6 +33,7 @@ from moveparts import (
     tables_of,
     writing,
 )
+from policyparts import bench_maker
 from sqlalchemy import BigInteger, Boolean, Column, LargeBinary, MetaData, Table, Text
 from storeparts import START, an_event, evaluated
 
@@ -117,6 +118,44 @@ def test_every_row_arrives_whatever_is_in_it(places: Places, source: str, target
     assert content(from_url) == before
     assert {table.table: table.source.rows for table in result.tables} == {name: len(before[name]) for name in TABLES}
     assert all(table.is_equal for table in compare(from_url, to_url, report=lambda _step: None))
+
+
+GATHERED = """
+rules:
+  - name: returns
+    match: {event_type: collection_returned}
+    group: {wait: 1m}
+    limit: {count: 1, per: 1h}
+    notify:
+      - {channel: chat, text: "{{ events | map(attribute='resource_id') | join(' ') }}"}
+"""
+
+
+@EITHER_WAY
+async def test_what_waits_and_what_is_remembered_goes_on_in_the_other_store(
+    places: Places, tmp_path: Path, source: str, target: str
+) -> None:
+    from_url, to_url, clock = places.make(source), places.make(target), ManualClock()
+    async with Store(from_url, clock=clock) as store:
+        bench = bench_maker(store, clock, tmp_path)(GATHERED)
+        await bench.event(of="r1")
+        await bench.turn(60)
+        assert bench.told == ["r1"]
+        await bench.event(of="r2")
+        await store.leave()
+    moved(from_url, to_url)
+    async with Store(to_url, clock=clock) as store:
+        after = bench_maker(store, clock, tmp_path)(GATHERED)
+        after.bank, after.count = bench.bank, bench.count
+        after.start()
+        await after.event(of="r3")
+        await after.turn(60)
+        assert after.told == []
+        await after.turn(3600)
+        (rest,) = after.told
+        assert "1 more message" in rest
+        assert "evt-2" in rest
+        assert "evt-3" in rest
 
 
 def test_a_round_trip_over_postgresql_is_equal_row_by_row(places: Places) -> None:
