@@ -93,9 +93,19 @@ def _all(checks: list[Check]) -> Check:
 
 def _type(wanted: Any, _schema: Mapping[str, Any], _schemas: _Schemas) -> Check:
     names = wanted if isinstance(wanted, list) else [wanted]
-    # Numbers are left to jsonschema: 1.0 is an integer, and true is none.
     kinds = tuple(_KINDS[name] for name in names if name in _KINDS)
+    if "integer" in names or "number" in names:
+        # What is no whole number by its own type is left to jsonschema: 1.0 is an integer, and true is none.
+        return lambda data: type(data) is int or isinstance(data, kinds)
     return lambda data: isinstance(data, kinds)
+
+
+def _at_least(wanted: Any, _schema: Mapping[str, Any], _schemas: _Schemas) -> Check:
+    return lambda data: not isinstance(data, int | float) or data >= wanted
+
+
+def _at_most(wanted: Any, _schema: Mapping[str, Any], _schemas: _Schemas) -> Check:
+    return lambda data: not isinstance(data, int | float) or data <= wanted
 
 
 def _enum(wanted: Any, _schema: Mapping[str, Any], _schemas: _Schemas) -> Check:
@@ -176,6 +186,8 @@ _MAKERS: Final[Mapping[str, _Maker]] = {
     "enum": _enum,
     "const": _const,
     "pattern": _pattern,
+    "minimum": _at_least,
+    "maximum": _at_most,
     "minLength": _least(str),
     "maxLength": _most(str),
     "minItems": _least(list),

@@ -138,7 +138,10 @@ class _Running:
             name=test.name,
             file=test.file,
             line=test.line,
-            shortfalls=(*self.shortfalls, *shortfalls(test, self.messages, self.silent, config)),
+            shortfalls=(
+                *self.shortfalls,
+                *shortfalls(test, [*self.messages, *self.later], self.silent, config),
+            ),
             notes=tuple(self.notes),
             spoke=frozenset((message.rule, message.branch) for message in self.messages),
             decided=frozenset(self.decided),

@@ -303,7 +303,7 @@ def test_a_rules_silences_are_told_with_the_newest_case_of_each():
     counts = {
         "rule": "big", "since": AT, "looked_at": 14, "spoke": 1, "cut": False, "mode": "live", "severity": "info",
         "match": {},
-        "is_due_by_clock": False, "schedules": [], "suppressed": {"once": 2, "quiet": 1},
+        "is_due_by_clock": False, "schedules": [], "deadlines": [], "suppressed": {"once": 2, "quiet": 1},
         "waiting": [{"policy": "group", "count": 1, "first_at": AT}], "told": {"messages": 4, "in": 2},
         "reasons": [
             {
@@ -357,6 +357,6 @@ def test_a_rule_that_looked_at_nothing_says_what_it_looks_at_and_how_it_is(chang
         "rule": "big", "since": AT, "looked_at": 0, "spoke": 0, "cut": False, "mode": "live", "severity": "info",
         "match": {"event_type": ["iban_*", "account_*"], "workspace": ["acme"]}, "reasons": [],
         "suppressed": {}, "waiting": [], "told": {"messages": 0, "in": 0},
-        "is_due_by_clock": False, "schedules": [], **changes,
+        "is_due_by_clock": False, "schedules": [], "deadlines": [], **changes,
     }  # fmt: skip
     assert f"  {line}" in list(plain_lines(rule_tree(counts, timezone="Europe/Paris")))
