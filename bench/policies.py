@@ -41,6 +41,7 @@ from memonotify.store import Store
 from memonotify.store.backend import backend_for
 from memonotify.store.cells import micros
 from memonotify.store.schema import prepare
+from memonotify.templating.filters import Filters
 
 FEW: Final = 10
 _LATER: Final = timedelta(days=1)
@@ -119,7 +120,7 @@ async def _side(url: str) -> AsyncIterator[_Side]:
             hours={},
             channels=("erp",),
             resource_types={},
-            money=str,
+            filters=Filters("en_GB", "Europe/Paris"),
             on_deliveries=lambda _channels: None,
             on_failures=lambda: None,
             clock=clock,

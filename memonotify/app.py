@@ -168,7 +168,7 @@ class App:
             hours=hours,
             channels=config.channels,
             resource_types=config.resource_types,
-            money=Filters(config.locale, config.timezone).money,
+            filters=Filters(config.locale, config.timezone),
             on_deliveries=self.courier.wake,
             on_failures=self.reporter.wake,
             clock=self.clock,

@@ -106,7 +106,7 @@ class Bench:
             hours=hours,
             channels=self.config.channels,
             resource_types={},
-            money=Templates(folder=None, locale="en_GB", timezone="Europe/Paris").filters.money,
+            filters=Templates(folder=None, locale="en_GB", timezone="Europe/Paris").filters,
             on_deliveries=lambda _channels: None,
             on_failures=lambda: None,
             clock=self.clock,

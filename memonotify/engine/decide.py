@@ -312,7 +312,13 @@ def _once(
     """Ask whether the key was told already; what is told already changes nothing that is remembered."""
     rules = rule.once
     assert rules is not None  # noqa: S101 - asked by the caller; this tells the type checker
-    key = judged.once_key = _key("once.per", ("once", "per"), per, facts)
+    try:
+        key = judged.once_key = _key("once.per", ("once", "per"), per, facts)
+    except _Failed as failed:
+        # It cannot be known whether it was told: told twice is better than not at all.
+        facts.faults.append(failed.fault)
+        facts.note(str(failed))
+        return verdict
     remembered = yield Remembered(policy=Policy.ONCE, key=key, line=key if rule.memories == 1 else "")
     is_best = rules.prefer is None or fits(rules.prefer, event.event_type)
     told = judged.once = once(remembered, at, within_s=rules.within_s, wait_s=None if is_best else rules.wait_s)

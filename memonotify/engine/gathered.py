@@ -4,7 +4,7 @@ In: the members of a gathering, as they are kept, and the rule as it is now. Out
 by the timekeeper.
 
 A group's message is the entry's own, with `events`. Where the rule, the entry or its channel is gone, or the entry's
-words fail, the events are told in the default form to the recipients that the first member's message had.
+words fail, the events are told in the default form to the recipients that the last member's message had.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from memonotify.rules.lookups import lookup_path
 from memonotify.rules.values import Entry, Rule
 from memonotify.store.held import Gathering, Held
 from memonotify.templating import groupform
+from memonotify.templating.filters import Filters
 from memonotify.templating.messages import annotate, with_severity
 
 MOST_READ: Final = 1000
@@ -44,7 +45,7 @@ def group_message(
     entry: Entry | None,
     *,
     resource_types: Mapping[str, str],
-    money: groupform.Money,
+    filters: Filters,
     at: datetime,
 ) -> NewDelivery:
     """Return the message that tells of all members of a group or a digest."""
@@ -59,7 +60,7 @@ def group_message(
             error = f"message: {type(failed).__name__} while it was evaluated"
     kind = channel_type_of(members[-1], entry)
     if payload is None:
-        told = groupform.default_group(kind, gathering.rule, context, money, error=error)
+        told = groupform.default_group(kind, gathering.rule, context, filters, error=error)
         payload = {**_addressing(members[-1]), **told}
     note = _absences(members, resource_types) if rule is not None and rule.needs_resource else ""
     if note:

@@ -81,7 +81,10 @@ def stages(passage: Passage, *, after: Policy | None = None) -> Asking[Step]:
 def _behind(after: Policy | None) -> Iterator[Policy]:
     # A silence that is over says nothing of the others: one may have come meanwhile, or last longer.
     start = 0 if after not in STAGES or after is Policy.SILENCE else STAGES.index(after) + 1
-    return iter(STAGES[start:])
+    if after is Policy.QUIET:
+        # A night is long: who has silenced it meanwhile does not want it in the morning.
+        yield Policy.SILENCE
+    yield from STAGES[start:]
 
 
 def _silence(passage: Passage) -> Asking[Step | None]:

@@ -39,7 +39,7 @@ from memonotify.policies.once import gone_on
 from memonotify.rules.match import fits
 from memonotify.rules.values import Entry, Rule, Ruleset
 from memonotify.store.held import Gathering, Held
-from memonotify.templating.groupform import Money
+from memonotify.templating.filters import Filters
 
 PAGE: Final = 200
 """So many holds, or gatherings, are moved before the store is looked at again."""
@@ -83,7 +83,7 @@ class HoldStore(Memory, Protocol):
 class Timekeeper:
     """Moves what is due. `ruleset` is asked for each; `on_deliveries` is told the channels that have something to send.
 
-    `channels` are the configured ones; `hours` those of the configuration, by name; `money` writes an amount.
+    `channels` are the configured ones; `hours` those of the configuration, by name; `filters` write amounts and dates.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Timekeeper:
         hours: Mapping[str, Hours],
         channels: Iterable[str],
         resource_types: Mapping[str, str],
-        money: Money,
+        filters: Filters,
         on_deliveries: Callable[[Iterable[str]], None],
         on_failures: Callable[[], None],
         clock: Clock,
@@ -107,7 +107,7 @@ class Timekeeper:
         self._hours = hours
         self._channels = frozenset(channels)
         self._resource_types = resource_types
-        self._money = money
+        self._filters = filters
         self._on_deliveries = on_deliveries
         self._on_failures = on_failures
         self._clock = clock
@@ -357,7 +357,7 @@ class Timekeeper:
             rule,
             entry,
             resource_types=self._resource_types,
-            money=self._money,
+            filters=self._filters,
             at=at,
         )
         last = members[-1]

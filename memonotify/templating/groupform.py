@@ -13,6 +13,8 @@ from markupsafe import escape
 
 from memonotify.config.durations import format_duration
 from memonotify.errors import RenderError
+from memonotify.templating.filters import Filters
+from memonotify.templating.filters import iban as written_iban
 from memonotify.templating.jsondata import json_data
 from memonotify.templating.plainform import as_payload, one_line
 
@@ -22,20 +24,19 @@ MAX_LISTED: Final = 500
 NAMES: Final = frozenset({"events", "totals"})
 """What a message that may tell of many events sees beside the usual names."""
 
-Money = Callable[[Any], str]
-
-_PEOPLE: Final = ("counterparty_name", "name", "beneficiary_iban", "local_iban")
+_PEOPLE: Final = ("counterparty_name", "name")
 _COLUMNS: Final = ("Date", "Event", "Amount", "Who", "Reference", "Status")
 
 
 def events_of(known: Iterable[tuple[Mapping[str, Any], Any]]) -> dict[str, Any]:
     """Return what messages see of several events: `events`, each the event's fields and its `resource`, and `totals`,
-    one for each currency with its `amount` in the smallest unit and its `count`.
+    one for each currency with its `amount` in the smallest unit and its `count`; where resources have a `direction`,
+    one for each of these too, for what comes in and what goes out is no sum.
 
     Takes each event's body with its resource. A resource that several events are about counts once in the totals.
     """
     listed: list[dict[str, Any]] = []
-    sums: dict[str, dict[str, Any]] = {}
+    sums: dict[tuple[str, str], dict[str, Any]] = {}
     counted: set[str] = set()
     for body, resource in known:
         listed.append({**body, "resource": resource})
@@ -45,10 +46,13 @@ def events_of(known: Iterable[tuple[Mapping[str, Any], Any]]) -> dict[str, Any]:
             continue
         counted.add(name)
         amount, currency = money
-        total = sums.setdefault(currency, {"currency": currency, "amount": 0, "count": 0})
+        direction = str(resource.get("direction") or "")
+        total = sums.setdefault((currency, direction), {"currency": currency, "amount": 0, "count": 0})
+        if direction:
+            total["direction"] = direction
         total["amount"] += amount
         total["count"] += 1
-    return {"events": listed, "totals": [sums[currency] for currency in sorted(sums)]}
+    return {"events": listed, "totals": [sums[place] for place in sorted(sums)]}
 
 
 def _money_of(resource: Any) -> tuple[int, str] | None:
@@ -67,27 +71,29 @@ def is_many(context: Mapping[str, Any]) -> bool:
     return isinstance(events, list) and len(events) > 1
 
 
-def title(rule: str, context: Mapping[str, Any], money: Money) -> str:
+def title(rule: str, context: Mapping[str, Any], filters: Filters) -> str:
     """Return one line: the rule, how many events, and the totals."""
-    amounts = ", ".join(_written(total, money) for total in context.get("totals", ()))
+    totals = context.get("totals", ())
+    both_ways = len({total.get("direction") for total in totals}) > 1
+    amounts = ", ".join(_total(total, filters, both_ways=both_ways) for total in totals)
     count = f"{len(context['events'])} events"
     head = f"{rule}: {count}" if rule else count
     return f"{head}, {amounts}" if amounts else head
 
 
-def text(rule: str, description: str, context: Mapping[str, Any], money: Money) -> str:
+def text(rule: str, description: str, context: Mapping[str, Any], filters: Filters) -> str:
     """Return the message as plain text, each event on a line."""
     events = context["events"]
-    rows = [" · ".join(filter(None, _row(event, money))) for event in events[:MAX_LISTED]]
+    rows = [" · ".join(filter(None, _row(event, filters))) for event in events[:MAX_LISTED]]
     rest = [f"… and {len(events) - MAX_LISTED} more"] if len(events) > MAX_LISTED else []
-    parts = (title(rule, context, money), description.strip(), "\n".join(f"- {row}" for row in (*rows, *rest)))
+    parts = (title(rule, context, filters), description.strip(), "\n".join(f"- {row}" for row in (*rows, *rest)))
     return "\n\n".join(part for part in parts if part)
 
 
-def html(rule: str, description: str, context: Mapping[str, Any], money: Money) -> str:
+def html(rule: str, description: str, context: Mapping[str, Any], filters: Filters) -> str:
     """Return the message as HTML: a table, with columns that nothing stands in left out."""
     events = context["events"]
-    rows = [_row(event, money) for event in events[:MAX_LISTED]]
+    rows = [_row(event, filters) for event in events[:MAX_LISTED]]
     used = [at for at in range(len(_COLUMNS)) if any(row[at] for row in rows)]
     cell = 'style="padding:4px 10px;border-bottom:1px solid #ddd;text-align:left"'
     head = "".join(f"<th {cell}>{_COLUMNS[at]}</th>" for at in used)
@@ -95,7 +101,7 @@ def html(rule: str, description: str, context: Mapping[str, Any], money: Money) 
     rest = f"<p>… and {len(events) - MAX_LISTED} more</p>" if len(events) > MAX_LISTED else ""
     intro = f"<p>{escape(description.strip())}</p>" if description.strip() else ""
     return (
-        f"<p><strong>{escape(title(rule, context, money))}</strong></p>{intro}"
+        f"<p><strong>{escape(title(rule, context, filters))}</strong></p>{intro}"
         f'<table style="border-collapse:collapse"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{rest}'
     )
 
@@ -106,41 +112,65 @@ def data(rule: str, context: Mapping[str, Any]) -> dict[str, Any]:
     return {"rule": rule, "count": len(context["events"]), **{name: json_data(value) for name, value in facts.items()}}
 
 
-def _row(event: Mapping[str, Any], money: Money) -> Sequence[str]:
+def _row(event: Mapping[str, Any], filters: Filters) -> Sequence[str]:
     resource = event.get("resource")
     facts: Mapping[str, Any] = resource if isinstance(resource, Mapping) else {}
-    mandate = facts.get("mandate")
-    reference = facts.get("reference") or (mandate.get("reference") if isinstance(mandate, Mapping) else None)
+    reference = facts.get("reference") or _inner(facts, "mandate", "reference")
     found = _money_of(facts)
-    amount = "" if found is None else _written({"amount": found[0], "currency": found[1]}, money)
+    amount = "" if found is None else _written({"amount": found[0], "currency": found[1]}, filters)
     return (
-        str(event.get("date", ""))[:10],
+        _or_as_it_is(filters.datetime, event.get("date")),
         str(event.get("event_type", "")),
         amount,
-        next((str(facts[name]) for name in _PEOPLE if facts.get(name)), ""),
+        _who(facts),
         str(reference or ("" if facts else event.get("resource_id", ""))),
         str(facts.get("status") or ""),
     )
 
 
-def _written(total: Mapping[str, Any], money: Money) -> str:
+def _who(facts: Mapping[str, Any]) -> str:
+    """Return who is on the other side: a name, or most of an IBAN left out."""
+    names = (*(facts.get(name) for name in _PEOPLE), _inner(facts, "debtor", "name"))
+    name = next((str(name) for name in names if name), "")
+    iban = facts.get("beneficiary_iban")
+    return name or (_or_as_it_is(lambda value: written_iban(value, mask=True), iban) if iban else "")
+
+
+def _inner(facts: Mapping[str, Any], outer: str, name: str) -> Any:
+    inner = facts.get(outer)
+    return inner.get(name) if isinstance(inner, Mapping) else None
+
+
+def _or_as_it_is(write: Callable[[Any], str], value: Any) -> str:
     try:
-        return money(total)
+        return "" if value is None else write(value)
+    except RenderError:
+        return str(value)
+
+
+def _total(total: Mapping[str, Any], filters: Filters, *, both_ways: bool) -> str:
+    written = _written(total, filters)
+    return f"{written} ({total.get('direction') or 'no direction'})" if both_ways else written
+
+
+def _written(total: Mapping[str, Any], filters: Filters) -> str:
+    try:
+        return filters.money(total)
     except RenderError:
         return f"{total['amount']} {total['currency']}"
 
 
 def default_group(
-    channel_type: str, rule: str, context: Mapping[str, Any], money: Money, *, error: str = ""
+    channel_type: str, rule: str, context: Mapping[str, Any], filters: Filters, *, error: str = ""
 ) -> dict[str, Any]:
     """Return the payload that tells of many events without a rule's own words; `error` says why it is without."""
-    subject = one_line(title(rule, context, money))
+    subject = one_line(title(rule, context, filters))
     said = f"\n\nThe rule's own message could not be written. The error: {one_line(error)}" if error else ""
     facts = data(rule, context)
     return as_payload(
         channel_type,
         subject=subject,
-        text=text(rule, "", context, money) + said,
+        text=text(rule, "", context, filters) + said,
         data={**facts, "error": error} if error else facts,
     )
 

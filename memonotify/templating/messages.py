@@ -143,7 +143,7 @@ class Message:
     def default_subject(self, context: Mapping[str, Any]) -> str:
         """Return the title of a message that has none: the rule and the type of the event, or how many events."""
         if groupform.is_many(context):
-            return one_line(groupform.title(self.rule, context, self._templates.filters.money))
+            return one_line(groupform.title(self.rule, context, self._templates.filters))
         event_type = str((context.get("event") or {}).get("event_type", "event"))
         return one_line(f"{self.rule}: {event_type}" if self.rule else event_type)
 
@@ -151,7 +151,7 @@ class Message:
         """Return the text of a message that has none: the facts of the event, and of the resource if there is one; of
         many events a line each."""
         if groupform.is_many(context):
-            return groupform.text(self.rule, self._description, context, self._templates.filters.money)
+            return groupform.text(self.rule, self._description, context, self._templates.filters)
         workspace = str((context.get("workspace") or {}).get("name", ""))
         resource = resource_facts(context.get("resource"), self._templates.filters.money)
         parts = [
@@ -174,7 +174,7 @@ class Message:
         """Return the HTML of a mail that has neither text nor HTML: a table of many events, none of a single one."""
         if not groupform.is_many(context):
             return None
-        return groupform.html(self.rule, self._description, context, self._templates.filters.money)
+        return groupform.html(self.rule, self._description, context, self._templates.filters)
 
 
 def compile_message(

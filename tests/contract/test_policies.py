@@ -640,3 +640,23 @@ async def test_each_entry_and_each_key_has_a_limit_of_its_own(making: Making) ->
     assert sorted(bench.told) == ["a", "b", "d", "mail a", "mail b", "mail d"]
     await bench.turn(3600)
     assert sum("1 more message" in text for text in bench.told) == 2
+
+
+async def test_a_silence_that_came_in_the_night_is_met_in_the_morning(making: Making) -> None:
+    bench = making(QUIET.replace("THEN", "hold"), hours=NIGHTS)
+    await at_night(bench)
+    await silence(bench, 24, then=Fate.DROP)
+    await bench.until(datetime(2026, 3, 3, 7, 0, tzinfo=UTC))
+    assert bench.told == []
+    assert await bench.states() == {"suppressed": 3}
+
+
+async def test_what_comes_in_and_what_goes_out_is_not_added_up(making: Making) -> None:
+    bench = making(
+        GROUP.replace("{{ totals[0] | money }}", "{% for t in totals %}{{ t.direction }} {{ t | money }} {% endfor %}")
+    )
+    await bench.event(of="a", account_id="1", amount=100, direction="credit")
+    await bench.event(of="b", account_id="1", amount=40, direction="debit")
+    await bench.event(of="c", account_id="1", amount=2, direction="debit")
+    await bench.turn(60)
+    assert bench.told == ["3: a b c credit €1.00 debit €0.42 "]

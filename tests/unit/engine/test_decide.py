@@ -12,6 +12,7 @@ from memonotify.engine.asks import Given, Lookup, QuietUntil, Remembered, Silenc
 from memonotify.engine.decide import decide
 from memonotify.holding import Policy, StateChange
 from memonotify.model import Branch, Outcome, Severity, delivery_id
+from memonotify.rules.policies import Once
 
 AT = ManualClock().now()
 
@@ -232,3 +233,12 @@ def test_a_key_that_cannot_be_one_fails_the_decision_and_changes_nothing(key):
     assert decision.outcome is Outcome.FAILED
     assert decision.detail.startswith("key")
     assert decision.changes == ()
+
+
+def test_where_the_key_of_once_cannot_be_told_the_message_goes_and_says_so():
+    once = Once(per=fn(lambda c: c["resource"]["reference"]), within_s=3600.0)
+    decision = run(replace(rule(), once=once), resource={})
+    assert decision.outcome is Outcome.MATCHED
+    assert decision.changes == ()
+    (delivery,) = decision.deliveries
+    assert "once.per" in str(delivery.notification.payload)

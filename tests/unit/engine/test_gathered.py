@@ -13,7 +13,9 @@ from memonotify.engine.gathered import channel_type_of, group_message, rest_mess
 from memonotify.holding import Hold, Policy
 from memonotify.model import Branch, Delivery, DeliveryState, Snapshot
 from memonotify.store.held import Gathering, Held
+from memonotify.templating.filters import Filters
 
+FILTERS = Filters("en_GB", "Europe/Paris")
 GATHERING = Gathering(
     seq=1,
     workspace="acme",
@@ -57,18 +59,14 @@ def a_member(name: str, amount: int = 100, **payload: Any) -> Held:
 
 
 def told(*members: Held) -> dict[str, Any]:
-    new = group_message(GATHERING, members, None, None, resource_types={}, money=_money, at=START)
+    new = group_message(GATHERING, members, None, None, resource_types={}, filters=FILTERS, at=START)
     return dict(new.notification.payload)
-
-
-def _money(total: Any) -> str:
-    return f"{total['amount']} {total['currency']}"
 
 
 def test_without_a_rule_each_event_is_listed_with_the_total_for_the_first_ones_recipients() -> None:
     payload = told(a_member("a", 100), a_member("b", 250, to=["x@example.com"]))
     assert payload["to"] == ["x@example.com"]
-    assert payload["subject"] == "big: 2 events, 350 EUR"
+    assert payload["subject"] == "big: 2 events, €3.50"
     assert "ref-a" in payload["text"]
     assert "ref-b" in payload["text"]
 
@@ -89,7 +87,9 @@ def test_the_kind_of_a_message_whose_entry_is_gone_is_known_by_its_shape(payload
 def test_two_gatherings_of_the_same_event_have_messages_of_their_own() -> None:
     members = [a_member("a"), a_member("b")]
     makings = [GATHERING, replace(GATHERING, seq=2), replace(GATHERING, opened_at=START + timedelta(seconds=1))]
-    made = {group_message(each, members, None, None, resource_types={}, money=_money, at=START).id for each in makings}
+    made = {
+        group_message(each, members, None, None, resource_types={}, filters=FILTERS, at=START).id for each in makings
+    }
     assert len(made) == 3
 
 

@@ -98,20 +98,33 @@ FULL = {"notify.0 l": AT.isoformat()}
         (EVERYTHING, Policy.ONCE, Policy.SILENCE),
         # Another silence may have come.
         (EVERYTHING, Policy.SILENCE, Policy.SILENCE),
-        (EVERYTHING, Policy.QUIET, Policy.GROUP),
+        # And a night is long.
+        (EVERYTHING, Policy.QUIET, Policy.SILENCE),
         (EVERYTHING, Policy.GROUP, Policy.LIMIT),
         (EVERYTHING, Policy.LIMIT, None),
-        (a_rule(quiet=QUIET, limit=LIMIT), Policy.QUIET, Policy.LIMIT),
-        (a_rule(), Policy.QUIET, None),
         # Of a rule that is gone, only silences are still ahead.
         (None, None, Policy.SILENCE),
-        (None, Policy.QUIET, None),
+        (None, Policy.QUIET, Policy.SILENCE),
+        (None, Policy.GROUP, None),
     ],
 )
 def test_a_message_goes_on_behind_what_held_it(rule: Rule | None, after: Policy | None, held_by: Policy | None) -> None:
     step = staged(rule, after, silences=(ALL,), quiet=MORNING, remembered=FULL)
     assert step.policy is held_by
     assert step.state is (DeliveryState.PENDING if held_by is None else DeliveryState.HELD)
+
+
+@pytest.mark.parametrize(
+    ("rule", "held_by"),
+    [
+        (EVERYTHING, Policy.GROUP),
+        (a_rule(quiet=QUIET, limit=LIMIT), Policy.LIMIT),
+        (a_rule(quiet=QUIET), None),
+        (None, None),
+    ],
+)
+def test_what_was_quiet_goes_on_and_is_not_quiet_again(rule: Rule | None, held_by: Policy | None) -> None:
+    assert staged(rule, Policy.QUIET, quiet=MORNING, remembered=FULL).policy is held_by
 
 
 def test_the_silence_that_let_a_message_go_does_not_hold_it_again() -> None:

@@ -16,6 +16,7 @@ from memonotify.metrics import Metrics
 from memonotify.model import Branch, Delivery, DeliveryState
 from memonotify.rules.values import Ruleset
 from memonotify.store.held import Held
+from memonotify.templating.filters import Filters
 
 
 class FakeStore:
@@ -79,7 +80,7 @@ def a_timekeeper(store: FakeStore, clock: ManualClock) -> tuple[Timekeeper, list
         hours={},
         channels=("mail",),
         resource_types={},
-        money=str,
+        filters=Filters("en_GB", "Europe/Paris"),
         on_deliveries=woken.extend,
         on_failures=lambda: woken.append("failures"),
         clock=clock,
