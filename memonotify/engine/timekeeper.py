@@ -12,7 +12,7 @@ long, because nobody ran, goes now: it was promised.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Protocol
 
@@ -43,6 +43,9 @@ from memonotify.templating.filters import Filters
 
 PAGE: Final = 200
 """So many holds, or gatherings, are moved before the store is looked at again."""
+
+ABREAST: Final = 32
+"""So many are moved at a time: in the morning thousands may be due, and a commit serves all that wait for one."""
 
 LOOK_S: Final = 60.0
 """The store is looked at this often even if nobody says that something waits."""
@@ -173,18 +176,49 @@ class Timekeeper:
         return min(max((moment - self._clock.now()).total_seconds(), 0.0), self._look_s)
 
     async def _each(self, items: Sequence[Any], work: Callable[[Any], Awaitable[bool]]) -> int:
-        """Do each; one that a fault of ours keeps from moving keeps no other from it. Returns how many moved."""
+        """Do each, several at a time; returns how many moved.
+
+        Raises:
+            StoreError: one of them could not be written; those beside it were done all the same.
+        """
         moved = 0
-        for item in items:
+        for abreast in self._abreast(items):
             if self._stopping:
                 break
-            try:
-                moved += await work(item)
-            except StoreError:
-                raise
-            except Exception:  # noqa: BLE001 - logged with its traceback
-                logger().exception("hold_stuck", item=_name(item))
+            done = await asyncio.gather(*(self._done(item, work) for item in abreast), return_exceptions=True)
+            for outcome in done:
+                if isinstance(outcome, BaseException):
+                    raise outcome
+                moved += outcome
         return moved
+
+    def _abreast(self, items: Sequence[Any]) -> Iterator[list[Any]]:
+        """Yield items that do not matter to each other together, so that they share commits. Those of a rule that
+        remembers go one by one: who comes first decides."""
+        batch: list[Any] = []
+        for item in items:
+            rule = self._ruleset().rule(item.rule if isinstance(item, Gathering) else item.delivery.rule)
+            if rule is not None and rule.memories:
+                yield from ([batch] if batch else [])
+                yield [item]
+                batch = []
+                continue
+            batch.append(item)
+            if len(batch) == ABREAST:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
+
+    async def _done(self, item: Any, work: Callable[[Any], Awaitable[bool]]) -> bool:
+        """Do one; that a fault of ours keeps it from moving keeps no other from it."""
+        try:
+            return await work(item)
+        except StoreError:
+            raise
+        except Exception:  # noqa: BLE001 - logged with its traceback
+            logger().exception("hold_stuck", item=_name(item))
+            return False
 
     # What waits alone
 

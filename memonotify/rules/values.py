@@ -171,6 +171,7 @@ class Ruleset:
     digest: str = ""
     _index: Index[Rule] = field(init=False, repr=False, compare=False)
     _concerned: Index[Rule] = field(init=False, repr=False, compare=False)
+    _by_name: Mapping[str, Rule] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         awake = [rule for rule in self.rules if rule.mode is not Mode.OFF and rule.report is None]
@@ -179,6 +180,7 @@ class Ruleset:
             concerned = Index((match, rule) for rule in awake for match in (rule.match, *rule.counts_beside))
         object.__setattr__(self, "_index", index)
         object.__setattr__(self, "_concerned", concerned)
+        object.__setattr__(self, "_by_name", {rule.name: rule for rule in self.rules})
 
     def candidates(self, event_type: str, resource_type: str, workspace: str) -> tuple[Rule, ...]:
         """Return the rules whose `match` fits an event of these facts, in their order; their `when` is not asked.
@@ -211,4 +213,4 @@ class Ruleset:
 
     def rule(self, name: str) -> Rule | None:
         """Return the rule of that name."""
-        return next((rule for rule in self.rules if rule.name == name), None)
+        return self._by_name.get(name)
