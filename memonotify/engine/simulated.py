@@ -134,8 +134,17 @@ class Simulation:
                 if item.message.dues:
                     yield from self._go_on(item.message, item.hold.policy, due_at, hold=item.hold)
             elif item.due_at == due_at:
-                item.due_at = None
+                # As the timekeeper does it: what began before a quiet time is told behind it.
+                item.due_at = self._still_quiet(item, due_at)
+                if item.due_at is not None:
+                    heapq.heappush(self._queue, (item.due_at, next(self._order), item))
+                    continue
                 yield from self._tell(item, due_at)
+
+    def _still_quiet(self, together: _Together, at: datetime) -> datetime | None:
+        rule = together.members[-1].passage.rule
+        hours = None if rule is None or rule.quiet is None else self._hours.get(rule.quiet.hours)
+        return None if rule is None or hours is None else hours.quiet_until(at, rule.severity)
 
     def _tell(self, together: _Together, at: datetime) -> Iterator[Telling]:
         if together.key is not None:

@@ -63,6 +63,7 @@ class HoldStore(Memory, Protocol):
     async def due_holds(self, limit: int) -> list[Held]: ...
     async def due_gatherings(self, limit: int) -> list[Gathering]: ...
     async def close_gatherings(self, gatherings: Sequence[Gathering]) -> None: ...
+    async def postpone_gathering(self, gathering: Gathering, until: datetime) -> None: ...
     async def members(self, gathering: Gathering, limit: int) -> tuple[int, list[Held]]: ...
     async def told_events(self, ids: Sequence[str]) -> dict[str, list[str]]: ...
     async def events_of_resource(self, workspace: str, resource_id: str) -> list[Event]: ...
@@ -344,6 +345,11 @@ class Timekeeper:
 
     async def _tell(self, gathering: Gathering) -> bool:
         """Write the message that tells a gathering, and let it pass the stages that are still ahead of it."""
+        until = self._quiet_until(gathering)
+        if until is not None:
+            # It began before the quiet time, and has no business in it. Those of the quiet time gather by themselves.
+            await self._store.postpone_gathering(gathering, until)
+            return True
         await self._store.close_gatherings([gathering])
         count, members = await self._store.members(gathering, MOST_READ)
         if not members:
@@ -367,6 +373,12 @@ class Timekeeper:
             if not changes:
                 return True
         return False
+
+    def _quiet_until(self, gathering: Gathering) -> datetime | None:
+        """Return until when a gathering's rule is quiet, None where it is not."""
+        rule = self._ruleset().rule(gathering.rule)
+        hours = None if rule is None or rule.quiet is None else self._hours.get(rule.quiet.hours)
+        return None if rule is None or hours is None else hours.quiet_until(self._clock.now(), rule.severity)
 
     async def _alone(self, gathering: Gathering, member: Held) -> Step:
         """A gathering of one: the message is its own."""

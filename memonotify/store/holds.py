@@ -307,6 +307,20 @@ def _move(connection: Connection, each: Move) -> bool:
     return True
 
 
+_POSTPONE: Final = (
+    update(gatherings)
+    .where(gatherings.c.seq == bindparam("of_seq"), gatherings.c.due_at == bindparam("from_due"))
+    .values(due_at=bindparam("until"))
+)
+
+
+def postpone(connection: Connection, wishes: Sequence[tuple[int, int, int]]) -> list[None]:
+    """Let gatherings end later; takes (number, the moment that it must still have, the new one)."""
+    for seq, from_due, until in wishes:
+        connection.execute(_POSTPONE, {"of_seq": seq, "from_due": from_due, "until": until})
+    return [None] * len(wishes)
+
+
 def close(connection: Connection, seqs: Sequence[Sequence[int]]) -> list[None]:
     """Let nobody join these gatherings any more."""
     for group in seqs:

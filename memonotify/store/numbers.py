@@ -72,7 +72,11 @@ class Seen:
 
 
 _OPEN_EVENTS: Final = select(func.count()).select_from(events).where(events.c.evaluated_at.is_(None))
-_HELD: Final = select(func.count()).select_from(holds)
+# By the indexes of those that wait alone and of those in gatherings, each in its whole range: rows are not read.
+_HELD: Final = (
+    select(func.count()).select_from(holds).where(holds.c.gathering.is_(None), holds.c.due_at >= 0),
+    select(func.count()).select_from(holds).where(holds.c.gathering >= 0),
+)
 _UNSETTLED: Final = tuple(
     select(func.count()).select_from(deliveries).where(deliveries.c.channel == bindparam("of_channel"), in_state(state))
     for state in (DeliveryState.PENDING, DeliveryState.SENDING)
@@ -83,7 +87,7 @@ def waiting(connection: Connection, channels: Sequence[str]) -> Waiting:
     """Return what waits; reads only index entries of what does, so a long history costs nothing."""
     return Waiting(
         backlog=connection.scalar(_OPEN_EVENTS) or 0,
-        held=connection.scalar(_HELD) or 0,
+        held=sum(connection.scalar(each) or 0 for each in _HELD),
         deliveries={
             name: sum(connection.scalar(statement, {"of_channel": name}) or 0 for statement in _UNSETTLED)
             for name in channels

@@ -368,6 +368,10 @@ class Store:
         """Let nobody join these any more: who comes now begins another."""
         await self._write(holds.close, [gathering.seq for gathering in gatherings])
 
+    async def postpone_gathering(self, gathering: held.Gathering, until: datetime) -> None:
+        """Let a gathering end later than it would; nothing where it was postponed or told meanwhile."""
+        await self._write(holds.postpone, (gathering.seq, micros(gathering.due_at), micros(until)))
+
     async def members(self, gathering: held.Gathering, limit: int) -> tuple[int, list[held.Held]]:
         """Return how many messages a gathering has, and the first of them in order of arrival of their events."""
         return await self._read(held.members, gathering.seq, limit)

@@ -231,11 +231,13 @@ async def test_the_messages_of_a_night_are_grouped_behind_it(making: Making) -> 
     await bench.turn(45)
     await bench.event(of="a", account_id="1")
     await bench.turn(15)
-    assert bench.told == ["1: before €1.00"]
     await bench.event(of="b", account_id="1")
-    await bench.until(datetime(2026, 3, 3, 7, 0, 59, tzinfo=UTC))
-    assert bench.told == ["1: before €1.00"]
+    await bench.until(datetime(2026, 3, 3, 6, 59, 59, tzinfo=UTC))
+    # What began before the quiet time does not speak in it either, and is not told with what came in it.
+    assert bench.told == []
     await bench.turn(1)
+    assert bench.told == ["1: before €1.00"]
+    await bench.turn(60)
     assert bench.told[1:] == ["2: a b €2.00"]
 
 
@@ -660,3 +662,18 @@ async def test_what_comes_in_and_what_goes_out_is_not_added_up(making: Making) -
     await bench.event(of="c", account_id="1", amount=2, direction="debit")
     await bench.turn(60)
     assert bench.told == ["3: a b c credit €1.00 debit €0.42 "]
+
+
+async def test_what_is_over_a_limit_is_not_told_in_the_night(making: Making) -> None:
+    rules = QUIET.replace(
+        "quiet: {hours: nights, then: THEN}", "quiet: {hours: nights}\n    limit: {count: 1, per: 2h}"
+    )
+    bench = making(rules, hours=NIGHTS)
+    await bench.until(datetime(2026, 3, 2, 17, 0, tzinfo=UTC))
+    for name in "abc":
+        await bench.event(of=name)
+    await bench.turn(5 * 3600)
+    assert bench.told == ["a"]
+    await bench.until(datetime(2026, 3, 3, 7, 0, tzinfo=UTC))
+    (rest,) = bench.told[1:]
+    assert "2 more messages" in rest
