@@ -19,7 +19,7 @@ from memonotify.errors import MemonotifyError, SendError, StoreError
 
 if TYPE_CHECKING:
     from memonotify.config.values import Config
-    from memonotify.engine.decide import Given, Lookup
+    from memonotify.engine.asks import Given, Lookup
     from memonotify.engine.enclosing import Proof
     from memonotify.engine.evaluate import Memory
     from memonotify.engine.inquiry import Inquiry
@@ -148,7 +148,7 @@ async def _preview(
     """Return what is shown, and by their path the files that were fetched for it."""
     from memonotify.cli.counted import counted
     from memonotify.clock import SystemClock
-    from memonotify.engine.decide import Given
+    from memonotify.engine.asks import Given
     from memonotify.engine.inquiry import Inquiry
     from memonotify.engine.preview import preview
     from memonotify.memobank.client import BankClient
@@ -201,14 +201,14 @@ class _Answers:
         return await self._inquiry.resource()
 
     async def look_up(self, lookup: Lookup) -> Given:
-        from memonotify.engine.decide import Given
+        from memonotify.engine.asks import Given
 
         if lookup.name in self._given:
             return Given(value=self._given[lookup.name])
         return await self._inquiry.look_up(lookup)
 
     async def proof(self, proof: Proof) -> Given:
-        from memonotify.engine.decide import Given
+        from memonotify.engine.asks import Given
         from memonotify.engine.enclosing import Enclosure
 
         return await self._inquiry.proof(proof) if self._asks else Given(value=Enclosure())

@@ -12,9 +12,9 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 
 from memonotify.engine.asks import Given, Lookup
-from memonotify.engine.decide import context_of
 from memonotify.engine.enclosing import Proof
 from memonotify.engine.evaluate import Hours, Memory, conclude
+from memonotify.engine.knowing import context_of
 from memonotify.holding import Policy
 from memonotify.model import Decision, Event, NewDelivery, Outcome, Silence
 from memonotify.rules.values import Rule, Ruleset

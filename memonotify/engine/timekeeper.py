@@ -17,7 +17,6 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 
 from memonotify.alarm import Alarm, Pause
-from memonotify.engine.decide import entries_of
 from memonotify.engine.evaluate import Hours, Memory, recalled
 from memonotify.engine.gathered import (
     MOST_READ,
@@ -28,6 +27,7 @@ from memonotify.engine.gathered import (
     resource_of,
     rest_message,
 )
+from memonotify.engine.making import entries_of
 from memonotify.engine.stages import Passage, Step, in_step, stages
 from memonotify.errors import StoreError
 from memonotify.holding import Ending, Hold, Policy, StateChange

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from engineparts import Fn, entry, event, fn, rule
 
 from memonotify.config.values import Retry
-from memonotify.engine.decide import Given
+from memonotify.engine.asks import Given
 from memonotify.engine.inquiry import Inquiry
 from memonotify.engine.preview import preview
 from memonotify.errors import FetchError, Reason

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memonotify.config.values import Retry
-from memonotify.engine.asks import Silences
-from memonotify.engine.decide import Given, decide
+from memonotify.engine.asks import Given, Silences
+from memonotify.engine.decide import decide
 from memonotify.engine.enclosing import Enclosure, Proof, file_name
 from memonotify.engine.evaluate import Evaluator
 from memonotify.engine.inquiry import Inquiry, PutOff
