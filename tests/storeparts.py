@@ -219,6 +219,21 @@ def statements() -> Iterator[dict[str, Any]]:
         event.remove(Engine, "before_cursor_execute", note)
 
 
+@contextmanager
+def executions() -> Iterator[list[str]]:
+    """Collect every statement that any engine runs, each time that it does."""
+    ran: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, _values: Any, _context: Any, _many: bool) -> None:
+        ran.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield ran
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+
 async def until_locks_are_waited_for(url: str, how_many: int = 1) -> None:
     """Wait until so many transactions of a PostgreSQL database wait for another's."""
     waits = (
