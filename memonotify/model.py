@@ -26,6 +26,16 @@ class Clock(Protocol):
     def monotonic(self) -> float: ...
 
 
+def said_at(date: str) -> datetime | None:
+    """Return the moment of an event's `date`, aware, in every form that the webhook takes: ISO 8601 with a zone, its
+    letters in either case, decimals behind a point or a comma. None where it is none."""
+    try:
+        found = datetime.fromisoformat(date.upper().replace(",", "."))
+    except ValueError:
+        return None
+    return None if found.tzinfo is None else found
+
+
 class EventState(StrEnum):
     """received: on stable storage, not yet evaluated. evaluated: its deliveries are written."""
 

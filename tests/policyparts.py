@@ -139,7 +139,7 @@ class Bench:
         *,
         of: str | None = None,
         name: str | None = None,
-        date: datetime | None = None,
+        date: datetime | str | None = None,
         **resource: Any,
     ) -> Event:
         """Take an event in and evaluate it. `of` is its resource's id; the resource has what else is given."""
@@ -160,7 +160,7 @@ class Bench:
         *,
         of: str | None = None,
         name: str | None = None,
-        date: datetime | None = None,
+        date: datetime | str | None = None,
         **resource: Any,
     ) -> Event:
         """Take an event in, and leave it for `evaluate`."""
@@ -169,7 +169,7 @@ class Bench:
         kind = EVENT_TYPES.get(event_type, "transaction")
         body = {
             "id": name or f"evt-{self.count}",
-            "date": (date or self.clock.now()).isoformat(),
+            "date": date if isinstance(date, str) else (date or self.clock.now()).isoformat(),
             "event_type": event_type,
             "resource_type": kind,
             "resource_id": resource_id,

@@ -20,7 +20,7 @@ from memonotify.admin.unspoken import suppressed_by, unspoken
 from memonotify.admin.waits import wait_json
 from memonotify.errors import NotFound
 from memonotify.holding import Policy
-from memonotify.model import Branch, Clock, Decision, Event, EventState, Node, Snapshot, Wait
+from memonotify.model import Branch, Clock, Decision, Event, EventState, Node, Snapshot, Wait, said_at
 from memonotify.policies.expect import remembered
 from memonotify.rules.values import Rule
 from memonotify.schedules import Schedule
@@ -108,10 +108,10 @@ async def _the_event(store: Records, event_id: str, workspace: str | None) -> tu
 
 def _late_s(event: Event) -> float | None:
     """Return how many seconds after the bank's own date the event came; None where that date is not to be read."""
+    said = said_at(event.date)
     try:
-        said_at = datetime.fromisoformat(event.date)
-        return round((event.received_at - said_at) / timedelta(seconds=1), 3)
-    except (ValueError, TypeError, OverflowError):
+        return None if said is None else round((event.received_at - said) / timedelta(seconds=1), 3)
+    except OverflowError:
         return None
 
 

@@ -33,7 +33,7 @@ from memonotify.errors import StoreError
 from memonotify.holding import Ending, Hold, Policy, StateChange
 from memonotify.logs import logger
 from memonotify.metrics import Metrics
-from memonotify.model import Clock, DeliveryState, Event, NewDelivery
+from memonotify.model import Clock, DeliveryState, Event, NewDelivery, said_at
 from memonotify.policies.expect import is_over
 from memonotify.policies.once import gone_on
 from memonotify.rules.match import fits
@@ -328,7 +328,7 @@ class Timekeeper:
                 return "escalate: what was expected has come"
         if event is None or not ending.event_types:
             return ""
-        since = datetime.fromisoformat(event.date)
+        since = said_at(event.date) or event.received_at
         others = await self._store.events_of_resource(delivery.workspace, event.resource_id)
         # By the bank's own dates: what came in late may have happened before.
         ends = (
@@ -336,7 +336,7 @@ class Timekeeper:
             for other in others
             if other.id != event.id
             and fits(ending.event_types, other.event_type)
-            and datetime.fromisoformat(other.date) >= since
+            and (said_at(other.date) or other.received_at) >= since
         )
         found = next(ends, None)
         return "" if found is None else f"escalate: {found.event_type} came ({found.id})"

@@ -7,10 +7,10 @@ so they are only required to be safe tokens.
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from typing import Any, Final
 
 from memonotify.intake.strictjson import StrictJsonError, decode, text_of
+from memonotify.model import said_at
 
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _TYPE: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -33,10 +33,7 @@ class InvalidEvent(ValueError):  # noqa: N818 - a value for the 400 it becomes
 
 
 def _is_moment(text: str) -> bool:
-    try:
-        return datetime.fromisoformat(text.upper().replace(",", ".")).tzinfo is not None
-    except ValueError:
-        return False
+    return said_at(text) is not None
 
 
 def read_event(raw: bytes) -> tuple[dict[str, Any], str]:

@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from memonotify.model import said_at
+
 KEPT: Final = timedelta(days=400)
 """So long behind a deadline it is known how it went: a yearly one can still say when the last event came."""
 
@@ -62,11 +64,7 @@ def after_event(old: Remembered | None, date: str, event_id: str) -> Remembered 
 
 def happened_at(date: str, received_at: datetime) -> datetime:
     """Return when an event happened by its own date; when it came in where that cannot be read."""
-    try:
-        found = datetime.fromisoformat(date)
-    except ValueError:
-        return received_at
-    return received_at if found.tzinfo is None else found
+    return said_at(date) or received_at
 
 
 def is_over(text: str | None) -> bool:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from decimal import Context, Decimal
 from typing import Final
 
+from memonotify.model import said_at
 from memonotify.windowing import Figures, Measure, WindowEntry, WindowSpan
 
 _EXACT: Final = Context(prec=60)
@@ -39,11 +40,9 @@ def moment_of(date: str, received_at: datetime) -> datetime:
     Late events count where they belong, and a clock of the bank's that is ahead moves nothing into the future.
     """
     try:
-        said = datetime.fromisoformat(date)
-        at = said.replace(tzinfo=UTC) if said.tzinfo is None else said.astimezone(UTC)
-    except (ValueError, OverflowError):
+        return min((said_at(date) or received_at).astimezone(UTC), received_at)
+    except OverflowError:
         return received_at
-    return min(at, received_at)
 
 
 class Entries:

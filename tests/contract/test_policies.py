@@ -677,3 +677,13 @@ async def test_what_is_over_a_limit_is_not_told_in_the_night(making: Making) -> 
     await bench.until(datetime(2026, 3, 3, 7, 0, tzinfo=UTC))
     (rest,) = bench.told[1:]
     assert "2 more messages" in rest
+
+
+@pytest.mark.parametrize("written", ["2026-03-02t09:00:00z", "2026-03-02T09:00:00,25+00:00"])
+async def test_a_date_in_any_form_that_the_webhook_takes_keeps_no_escalation_from_going(
+    making: Making, written: str
+) -> None:
+    bench = making(ESCALATE)
+    await bench.event("wire_transfer_attachment_required", of="w1", date=written)
+    await bench.turn(3600)
+    assert bench.told == ["needs a document: w1", "still waits: w1"]
