@@ -28,7 +28,7 @@ from memonotify.engine.gathered import (
     rest_message,
 )
 from memonotify.engine.making import entries_of
-from memonotify.engine.stages import Passage, Step, in_step, stages
+from memonotify.engine.stages import SENT_ON, Passage, Step, in_step, stages
 from memonotify.errors import StoreError
 from memonotify.holding import Ending, Hold, Policy, StateChange
 from memonotify.logs import logger
@@ -226,13 +226,24 @@ class Timekeeper:
     async def _go_on(self, waiting: Held) -> bool:
         """Take one delivery on from where it waits. Once more where what is remembered has changed meanwhile."""
         for _ in range(_TRIES):
-            step = await self._step(waiting)
+            step = await self._step_or_send(waiting)
             if await self._move(waiting, step):
                 return True
             if not step.changes:
                 # Somebody else has moved it.
                 return True
         return False
+
+    async def _step_or_send(self, waiting: Held) -> Step:
+        """Return what becomes of a delivery; where a fault of ours keeps that from being known, it goes: an alert that
+        is sent too soon is better than one that waits for ever."""
+        try:
+            return await self._step(waiting)
+        except StoreError:
+            raise
+        except Exception:  # noqa: BLE001 - logged with its traceback
+            logger().exception("hold_stuck", item=_name(waiting))
+            return SENT_ON
 
     async def _step(self, waiting: Held) -> Step:
         hold, delivery = waiting.hold, waiting.delivery

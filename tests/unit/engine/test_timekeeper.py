@@ -121,6 +121,18 @@ async def test_one_that_a_fault_of_ours_stops_keeps_no_other_from_going() -> Non
     assert store.moved == ["good"]
 
 
+async def test_a_message_of_which_a_fault_of_ours_keeps_the_fate_from_being_known_is_sent() -> None:
+    store = FakeStore(a_held("a"))
+
+    async def fail(_at: Any) -> list[Any]:
+        raise ValueError("ours")
+
+    store.active_silences = fail  # type: ignore[method-assign]
+    timekeeper, _ = a_timekeeper(store, ManualClock(START))
+    await timekeeper.look()
+    assert store.moved == ["a"]
+
+
 async def test_a_store_that_is_away_ends_the_look_and_what_is_left_goes_the_next_time() -> None:
     store = FakeStore(a_held("a"), a_held("b"))
     store.fault["a"] = StoreUnavailable("away")
